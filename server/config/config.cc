@@ -1,0 +1,25 @@
+#include "server/config/config.h"
+
+#include <algorithm>
+
+namespace syntropy {
+
+std::uint64_t MemoryLimit::resolve(std::uint64_t total_bytes) const {
+  if (percent == 0) return bytes;
+  // Divided first: total_bytes * percent may not fit.
+  return total_bytes / 100 * percent + total_bytes % 100 * percent / 100;
+}
+
+int GeneralConfig::effective_io_threads(unsigned cores) const {
+  return io_threads != 0 ? io_threads : static_cast<int>(std::clamp(cores, 1U, 128U));
+}
+
+std::uint64_t StorageConfig::effective_row_cache_size() const {
+  return row_cache_size.value_or(block_cache_size / 2);
+}
+
+std::uint64_t StorageConfig::effective_write_buffer_size() const {
+  return write_buffer_size.value_or(std::clamp(block_cache_size / 8, 4 * kMiB, 64 * kMiB));
+}
+
+}  // namespace syntropy

@@ -1,0 +1,129 @@
+#include "server/config/options.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
+
+#include "server/config/option_builders.h"
+#include "server/config/values.h"
+
+namespace syntropy {
+namespace {
+
+/// Edits (insertions, deletions, replacements) that make `b` of `a`.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({replaced, row[j] + 1, row[j - 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::span<const OptionGroup> option_groups() {
+  static constexpr OptionGroup kGroups[] = {
+      OptionGroup::kNetwork, OptionGroup::kSecurity,   OptionGroup::kClients,
+      OptionGroup::kGeneral, OptionGroup::kLogging,    OptionGroup::kDurability,
+      OptionGroup::kStorage, OptionGroup::kMonitoring, OptionGroup::kFixed};
+  return kGroups;
+}
+
+std::string_view group_title(OptionGroup group) {
+  switch (group) {
+    case OptionGroup::kNetwork:
+      return "Network";
+    case OptionGroup::kSecurity:
+      return "Security";
+    case OptionGroup::kClients:
+      return "Clients";
+    case OptionGroup::kGeneral:
+      return "General";
+    case OptionGroup::kLogging:
+      return "Logging";
+    case OptionGroup::kDurability:
+      return "Data and durability";
+    case OptionGroup::kStorage:
+      return "Storage engine";
+    case OptionGroup::kMonitoring:
+      return "Monitoring";
+    case OptionGroup::kFixed:
+      return "Options of Redis with only one value here";
+  }
+  return {};
+}
+
+std::span<const Option> all_options() {
+  static const std::vector<Option> table = build_option_table();
+  return table;
+}
+
+const Option* find_option(std::string_view name) {
+  for (const Option& option : all_options()) {
+    if (equal_ignoring_case(name, option.name)) return &option;
+    if (!option.alias.empty() && equal_ignoring_case(name, option.alias)) return &option;
+  }
+  return nullptr;
+}
+
+std::string_view nearest_option(std::string_view name) {
+  constexpr std::size_t kLongest = 64;  // nobody mistypes that much
+  if (name.size() > kLongest) return {};
+  const std::string wanted = to_lower(name);
+  std::string_view nearest;
+  std::size_t best = std::max<std::size_t>(1, wanted.size() / 3) + 1;
+  for (const Option& option : all_options()) {
+    for (const std::string* known : {&option.name, &option.alias}) {
+      const std::size_t distance = known->empty() ? best : edit_distance(wanted, *known);
+      if (distance < best) {
+        best = distance;
+        nearest = *known;
+      }
+    }
+  }
+  return nearest;
+}
+
+Status set_from_string(const Option& option, Config& config, const std::string& value) {
+  if (!option.many_arguments) return option.set(config, {value});
+  Option::Arguments words;
+  std::size_t begin = 0;
+  while ((begin = value.find_first_not_of(' ', begin)) != std::string::npos) {
+    const std::size_t end = std::min(value.find(' ', begin), value.size());
+    words.push_back(value.substr(begin, end - begin));
+    begin = end;
+  }
+  if (words.empty()) words.emplace_back();
+  return option.set(config, words);
+}
+
+Status set_from_words(const Option& option, Config& config, const Option::Arguments& words) {
+  // A list may stand in one pair of quotes, as in --bind "127.0.0.1 ::1".
+  if (words.size() == 1) return set_from_string(option, config, words.front());
+  if (words.empty() || !option.many_arguments) {
+    return Status::invalid_argument("wrong number of arguments");
+  }
+  return option.set(config, words);
+}
+
+std::vector<std::string> loggable_settings(const Config& config) {
+  const Config defaults;
+  std::vector<std::string> settings;
+  for (const Option& option : all_options()) {
+    if (!option.set || option.get(config) == option.get(defaults)) continue;
+    settings.push_back(
+        fmt::format("{} {}", option.name, option.sensitive ? "(hidden)" : option.get(config)));
+  }
+  return settings;
+}
+
+}  // namespace syntropy
