@@ -1,6 +1,7 @@
 """The rules of the tree that a compiler doesn't check. Each check yields (line, complaint)."""
 
 import ast
+import posixpath
 import re
 
 from source import functions
@@ -31,6 +32,7 @@ IMPURE_HEADER = re.compile(r"(rocksdb|boost|asio|google/protobuf)/|asio\.hpp|.*\
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 SLEEP = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|sleep)\s*\(")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(?:work|home|root|Users)/\w")
+LINK = re.compile(r"\]\(([^)#:\s]+)[^):\s]*\)")
 UNFINISHED = re.compile(r"\b(?:TO[D]O|FIX[M]E)\b")
 
 
@@ -112,6 +114,17 @@ def readmes(files, top_folders):
             yield path, "every top folder has a README"
         elif files[path].count("\n") > MAX_README_LINES:
             yield path, f"a folder's README has at most {MAX_README_LINES} lines"
+
+
+def links(files):
+    """(path, complaint) for links in Markdown pages that lead nowhere in the tree."""
+    for path, text in files.items():
+        if not path.endswith(".md"):
+            continue
+        for target in LINK.findall(text):
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+            if place not in files and not any(name.startswith(place + "/") for name in files):
+                yield path, f"a link to {target}, which does not exist"
 
 
 FILE_CHECKS = (includes, file_length, function_length, header_form, no_sleeps)

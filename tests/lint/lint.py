@@ -10,7 +10,7 @@ import checks
 
 TOP_FOLDERS = ("storage", "merkle", "membership", "rpc", "server", "tests", "tools")
 FOLDERS = TOP_FOLDERS + ("docs", ".ci")
-TOP_FILES = ("CMakeLists.txt", "CMakePresets.json", "README.md", ".clang-tidy", ".clang-format")
+TOP_FILES = ("CMakeLists.txt", "CMakePresets.json", "README.md", "LICENSE", ".clang-tidy", ".clang-format")
 TEXT = (".cc", ".h", ".py", ".js", ".mjs", ".cmake", ".in", ".txt", ".md", ".sh", ".json", ".proto",
         ".supp", ".conf")
 NOT_OURS = ("node_modules", "__pycache__")
@@ -42,6 +42,7 @@ def add(files, top, path):
 
 def complaints(files):
     found = [f"{path}: {what}" for path, what in checks.readmes(files, TOP_FOLDERS)]
+    found += [f"{path}: {what}" for path, what in checks.links(files)]
     for path, text in sorted(files.items()):
         if path.endswith(ANY_LENGTH):
             continue

@@ -131,6 +131,10 @@ class Rules(unittest.TestCase):
                          [("storage/README.md", "every top folder has a README")])
         self.assertEqual(len(list(checks.readmes({"storage/README.md": "\n" * 31}, ("storage",)))), 1)
 
+    def test_links_lead_somewhere(self):
+        self.assert_bites("docs/a.md", "see [it](../storage/b.h)\n", "../storage/b.h")
+        self.assert_fine("docs/a.md", "[a](../storage/README.md#x) [b](https://x.y/z) [c](../tests)\n")
+
 
 if __name__ == "__main__":
     unittest.main()
