@@ -1,0 +1,112 @@
+// Client: what the server knows of one connection, apart from its socket.
+//
+// Thread safety: a client belongs to the I/O thread that serves it. Other threads may only read
+// `shared` (atomics and strings under its mutex, for CLIENT LIST and INFO) and call request_close.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace syntropy {
+
+struct CommandSpec;
+
+/// The part that other threads read.
+struct ClientShared {
+  std::atomic<uint32_t> db{0};
+  std::atomic<int> protocol{2};
+  std::atomic<int> queued{-1};  // commands queued by MULTI; -1 outside
+  std::atomic<uint32_t> watched{0};
+  std::atomic<uint64_t> last_active_ms{0};  // monotonic
+  std::atomic<uint64_t> query_bytes{0};     // unparsed input held
+  std::atomic<uint64_t> output_bytes{0};    // replies not yet taken by the kernel
+  std::atomic<uint64_t> total_in{0};        // bytes received so far
+  std::atomic<uint64_t> total_out{0};
+  std::atomic<const CommandSpec*> last_command{nullptr};
+  std::atomic<bool> monitor{false};
+  std::atomic<bool> no_evict{false};
+  std::atomic<bool> no_touch{false};
+  std::atomic<bool> blocked{false};  // parked: waits for a fetch, a worker or the end of a pause
+  std::atomic<bool> closing{false};
+  std::atomic<bool> unix_socket{false};
+
+  std::mutex mutex;  // guards the strings
+  std::string name;
+  std::string lib_name;
+  std::string lib_version;
+};
+
+/// A row watched by WATCH and its fingerprint then (Tick::fingerprint).
+struct WatchedKey {
+  uint16_t db;
+  std::string key;
+  uint64_t fingerprint;
+};
+
+struct QueuedCommand {
+  const CommandSpec* spec;
+  std::vector<std::string> args;
+};
+
+struct Client {
+  uint64_t id = 0;
+  std::string address;        // ip:port or path:0, of the peer
+  std::string local_address;  // of our side
+  int fd = -1;                // for CLIENT LIST only
+  uint64_t connected_ms = 0;  // monotonic
+
+  int protocol = 2;
+  uint16_t db = 0;
+  bool authenticated = false;
+
+  // Transactions.
+  bool in_multi = false;
+  bool exec_aborted = false;  // a queued command was refused: EXEC answers EXECABORT
+  std::vector<QueuedCommand> queue;
+  std::vector<WatchedKey> watched;
+
+  enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipThis };
+  ReplyMode reply_mode = ReplyMode::kOn;
+
+  bool close_after_reply = false;
+
+  ClientShared shared;
+
+  /// Closes the connection from any thread, soon. Set once before the client is registered.
+  std::function<void()> request_close;
+  /// Sends bytes outside of a reply (MONITOR lines, pushes), from any thread, soon.
+  std::function<void(std::string)> push;
+};
+
+/// All clients of the server.
+/// Thread safety: any thread.
+class ClientRegistry {
+ public:
+  /// Gives the client its id (growing, never reused) and lists it.
+  void add(const std::shared_ptr<Client>& client);
+  void remove(uint64_t id);
+  std::shared_ptr<Client> find(uint64_t id) const;
+  /// In the order of ids.
+  std::vector<std::shared_ptr<Client>> all() const;
+  size_t size() const;
+  size_t blocked() const;
+
+  /// Those that asked for MONITOR. The count is cheap enough to be asked before every command.
+  bool has_monitors() const { return monitors_.load(std::memory_order_relaxed) != 0; }
+  void set_monitor(Client& client, bool on);
+  std::vector<std::shared_ptr<Client>> monitors() const;
+
+ private:
+  mutable std::mutex mutex_;
+  uint64_t next_id_ = 1;
+  std::vector<std::shared_ptr<Client>> clients_;     // by id
+  std::vector<std::shared_ptr<Client>> monitoring_;  // those with shared.monitor set
+  std::atomic<size_t> monitors_{0};  // monitoring_.size(), readable without the mutex
+};
+
+}  // namespace syntropy

@@ -1,0 +1,73 @@
+// ServerContext: what a command handler can reach beyond its rows.
+//
+// Owned by the node (server/node.h), which outlives every call. Everything that is reached through
+// it is safe for use from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+
+namespace syntropy {
+
+class Clock;
+class ConfigStore;
+class ClientRegistry;
+class Engine;
+class Keyspace;
+class LatencyMonitor;
+class SlowLog;
+class Snapshots;
+class ServerStats;
+
+/// CLIENT PAUSE.
+class PauseState {
+ public:
+  enum class Mode { kWrite, kAll };
+
+  /// Pauses until then (wall ms). As in Redis, a pause in force is only ever made longer and
+  /// stricter by another one.
+  void pause(uint64_t now_ms, uint64_t until_ms, Mode mode);
+  void unpause();
+  /// Whether a command has to wait; `is_write`: it (or its transaction) writes.
+  bool holds(uint64_t now_ms, bool is_write) const;
+  uint64_t until_ms() const { return until_ms_.load(std::memory_order_relaxed); }
+
+ private:
+  std::mutex mutex_;
+  std::atomic<uint64_t> until_ms_{0};
+  std::atomic<bool> all_{false};
+};
+
+struct ShutdownRequest {
+  bool save = false;  // SHUTDOWN SAVE: flush to table files first; the data are durable either way
+  bool force = false;
+};
+
+struct ServerContext {
+  ConfigStore& config;
+  Keyspace& keyspace;
+  Engine& engine;
+  Clock& clock;
+  ClientRegistry& clients;
+  ServerStats& stats;
+  SlowLog& slowlog;
+  LatencyMonitor& latency;
+  Snapshots& snapshots;
+  PauseState& pause;
+
+  std::string run_id;       // 40 hex digits, new at every start
+  std::string config_file;  // absolute, or empty
+  std::string executable;
+  uint16_t port = 0;        // the port in use (also when the option said 0)
+  uint64_t started_ms = 0;  // wall
+
+  /// Ends the process in good order, soon; returns an error when it can't (and isn't forced).
+  std::function<void(ShutdownRequest)> shutdown;
+  /// Makes every I/O thread stop for that long (DEBUG SLEEP).
+  std::function<void(uint64_t micros)> stall;
+};
+
+}  // namespace syntropy

@@ -1,0 +1,151 @@
+// Keyspace: databases of keys over an engine. Rows go in and out through ticks (storage/tick.h);
+// the keyspace holds what all ticks share: the clock that stamps rows, the row cache, the exact
+// number of keys per database, the expiry index, and the writers' lock.
+//
+// Databases. Clients name them 0..n-1; rows carry physical numbers. SWAPDB exchanges two entries
+// of the mapping. FLUSHDB writes a flush stamp: rows of the database with a version not above it
+// are dead, whatever else they say, and are removed by compaction.
+//
+// Counting. A key counts from the moment its first row is live until it is deleted, flushed or
+// drained. A row whose expiry has come reads as absent at once; it leaves the counts when the
+// expiry index is drained up to it, which a timer and every count do. The drained position is a
+// watermark (time, row key), persisted with the counts in the same write as the rows.
+//
+// Invariants
+//   1. The counts equal the live rows plus the expired ones behind the watermark, after any crash.
+//   2. The expiry index holds one record for each counted row that has an expiry.
+//   3. A row written here has a greater version than the one that it replaces.
+//
+// Thread safety: any thread.
+#pragma once
+
+#include <pthread.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "storage/base/clock.h"
+#include "storage/base/hlc.h"
+#include "storage/base/status.h"
+#include "storage/engine.h"
+#include "storage/local_records.h"
+#include "storage/purge.h"
+#include "storage/row_cache.h"
+
+namespace syntropy {
+
+struct KeyspaceOptions {
+  uint32_t databases = 16;                     // 1..65536
+  size_t row_cache_bytes = size_t{128} << 20;  // 0: none
+  uint64_t max_clock_drift_ms = 60'000;        // storage/base/hlc.h
+  WriterId new_writer_id = 0;                  // for a directory that has none yet; not 0
+};
+
+struct KeyspaceStats {
+  RowCacheStats row_cache;
+  uint64_t clock_refusals = 0;  // remote stamps too far ahead to be followed
+  uint64_t clock_worst_drift_ms = 0;
+  uint64_t expired_keys = 0;  // drained since the start
+  WriterId writer_id = 0;
+};
+
+/// A reader-writer lock that doesn't let a stream of readers keep a writer out.
+class KeyspaceLock {
+ public:
+  KeyspaceLock();
+  ~KeyspaceLock() { pthread_rwlock_destroy(&lock_); }
+  KeyspaceLock(const KeyspaceLock&) = delete;
+  KeyspaceLock& operator=(const KeyspaceLock&) = delete;
+  void lock() { pthread_rwlock_wrlock(&lock_); }
+  void unlock() { pthread_rwlock_unlock(&lock_); }
+  void lock_shared() { pthread_rwlock_rdlock(&lock_); }
+  void unlock_shared() { pthread_rwlock_unlock(&lock_); }
+
+ private:
+  pthread_rwlock_t lock_;
+};
+
+class Keyspace {
+ public:
+  /// Reads the node-local records and makes those that are missing. `engine`, `clock` and `purge`
+  /// must outlive the keyspace. kInvalidArgument when a database above `databases` holds keys.
+  static Result<std::unique_ptr<Keyspace>> open(Engine& engine, Clock& clock, PurgePolicy& purge,
+                                                const KeyspaceOptions& options);
+
+  uint32_t databases() const { return databases_; }
+  /// Keys of the database, with those expired that aren't drained yet. For INFO; a tick's
+  /// key_count() is exact.
+  uint64_t key_count(uint16_t db) const;
+  uint64_t expiring_count(uint16_t db) const;
+
+  /// Reads rows, by their encoded keys, from the disk into the caches, so that a tick finds them in
+  /// memory. The first error ends it.
+  Status fetch(const std::vector<std::string>& row_keys);
+
+  /// One step of active expiry: drains at most `limit` due keys in a tick of its own.
+  Result<uint64_t> expire_due(uint64_t now_ms, uint64_t limit);
+
+  /// Lets compaction remove what was flushed or drained: makes durable first what says so, because
+  /// a removal is for good. Called once in a while by a timer, from one thread.
+  Status settle_purge();
+
+  KeyspaceStats stats() const;
+  void set_row_cache_bytes(size_t bytes) { cache_.set_capacity(bytes); }
+  Engine& engine() { return engine_; }
+
+ private:
+  friend class Tick;
+
+  // One per physical database. Written under the lock held exclusively.
+  struct Database {
+    std::atomic<int64_t> keys{0};
+    std::atomic<int64_t> expiring{0};
+    std::atomic<HlcStamp> flush_stamp{0};
+  };
+
+  Keyspace(Engine& engine, Clock& clock, PurgePolicy& purge, const KeyspaceOptions& options,
+           HlcStamp clock_bound);
+
+  Status load_databases();
+  Status load_database_map();
+  Status load_watermark();
+  void publish_watermark();
+  void publish_flush_stamp(uint16_t db, HlcStamp stamp);
+
+  Engine& engine_;
+  Clock& clock_;
+  PurgePolicy& purge_;
+  const uint32_t databases_;
+  WriterId writer_id_ = 0;
+  RowCache cache_;
+  KeyspaceLock lock_;
+
+  std::unique_ptr<Database[]> database_;               // by physical number
+  std::unique_ptr<std::atomic<uint16_t>[]> physical_;  // by logical number
+  /// Odd while a commit that changes flush stamps or the mapping is on its way (Tick::get).
+  std::atomic<uint64_t> database_epoch_{0};
+  std::atomic<uint64_t> watermark_ms_{0};  // watermark_.expires_at_ms, without the lock
+  std::atomic<uint64_t> expired_keys_{0};
+
+  // Guarded by lock_ held exclusively.
+  Hlc hlc_;
+  HlcStamp unsaved_clock_bound_ =
+      0;  // the clock counts on it; the next batch must carry it. 0: none
+  ExpiryWatermark watermark_;
+
+  // What the purge policy may learn once it is durable.
+  std::mutex purge_mutex_;
+  uint64_t unsettled_watermark_ms_ = 0;  // 0: nothing new
+  std::vector<std::pair<uint16_t, HlcStamp>> unsettled_flush_stamps_;
+
+  std::atomic<uint64_t> clock_refusals_{0};
+  std::atomic<uint64_t> clock_worst_drift_ms_{0};
+};
+
+}  // namespace syntropy

@@ -1,0 +1,67 @@
+// Overlay: the rows that a tick has written and not committed yet, with the rows they replace.
+//
+// Each row written stands in it once, however often the tick writes it, so that a counter that is
+// incremented a thousand times in a tick costs one put.
+//
+// Thread safety: one thread.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "storage/row_cache.h"
+
+namespace syntropy {
+
+class Overlay {
+ public:
+  struct Entry {
+    RowRef base;                 // the committed row; empty when there was none
+    RowRef current;              // what the tick will write
+    uint16_t db = 0;             // physical
+    bool base_counted = false;   // the base was in the database's key count...
+    bool base_expiring = false;  // ...and in its count of keys with an expiry
+  };
+
+  bool empty() const { return live_ == 0; }
+  size_t size() const { return live_; }
+  size_t bytes() const { return bytes_; }
+
+  /// Null when the tick hasn't written the row.
+  Entry* find(uint64_t hash, std::string_view row_key);
+
+  /// Sets the current row of an entry, which is made with `base` if there is none.
+  void set(const Entry& fresh, RowRef current);
+
+  /// Everything set after mark() is undone by undo_to(mark).
+  size_t mark() const { return undo_.size(); }
+  void undo_to(size_t mark);
+
+  void clear();
+
+  /// Entries in the order in which they were first written. Those undone are left out.
+  template <class Visit>
+  void for_each(Visit&& visit) {
+    for (Entry& entry : entries_) {
+      if (entry.current) visit(entry);
+    }
+  }
+
+ private:
+  struct Undo {
+    uint32_t entry;
+    RowRef previous;  // empty: the entry was made then
+  };
+
+  size_t slot_of(uint64_t hash, std::string_view row_key) const;
+  void grow();
+
+  std::vector<Entry> entries_;
+  std::vector<uint32_t> table_;  // open addressing; 0: free, else the entry's index + 1
+  std::vector<Undo> undo_;
+  size_t live_ = 0;
+  size_t bytes_ = 0;
+};
+
+}  // namespace syntropy

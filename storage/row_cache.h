@@ -1,0 +1,135 @@
+// RowCache: the rows used lately, ready to be read without RocksDB.
+//
+// A read that hits costs a hash and a short lock of one shard; one from RocksDB's block cache costs
+// several times that. Every write needs the row it replaces (to keep counts, the expiry index and
+// versions right), so the cache carries the write path as well.
+//
+// Coherence. The cache never holds a row other than the engine's current one:
+//   1. A commit hides the rows that it is about to write (begin_commit), writes the engine, then
+//      shows the new ones (end_commit). In between, readers go to the engine, where the whole batch
+//      becomes visible at one moment.
+//   2. A reader that missed may fill in what the engine gave only if no commit has touched the
+//      shard since the miss (its generation is unchanged).
+//
+// Bounded: the bytes of rows held, with their bookkeeping, stay below the capacity; the row that
+// wasn't used for longest (second chance) goes first. Rows above 1/8 of a shard aren't held.
+//
+// Thread safety: any thread. Commits of one key are serialized by the keyspace's lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace syntropy {
+
+class RowRef;
+
+/// An encoded row with its encoded key, immutable, counted by reference, in one allocation.
+class RowBlock {
+ public:
+  static RowRef make(uint64_t hash, std::string_view key, std::string_view value);
+
+  uint64_t hash() const { return hash_; }
+  std::string_view key() const { return {bytes(), key_bytes_}; }
+  std::string_view value() const { return {bytes() + key_bytes_, value_bytes_}; }
+  size_t footprint() const { return sizeof(RowBlock) + key_bytes_ + value_bytes_; }
+
+ private:
+  friend class RowRef;
+  friend class RowCache;
+
+  RowBlock(uint64_t hash, size_t key_bytes, size_t value_bytes)
+      : hash_(hash),
+        key_bytes_(static_cast<uint32_t>(key_bytes)),
+        value_bytes_(static_cast<uint32_t>(value_bytes)) {}
+  const char* bytes() const { return reinterpret_cast<const char*>(this + 1); }
+  char* bytes() { return reinterpret_cast<char*>(this + 1); }
+
+  const uint64_t hash_;
+  // The cache's links; guarded by the lock of the shard that holds the block.
+  RowBlock* chain_ = nullptr;  // next block of the bucket
+  RowBlock* newer_ = nullptr;
+  RowBlock* older_ = nullptr;
+  const uint32_t key_bytes_;
+  const uint32_t value_bytes_;
+  std::atomic<uint32_t> refs_{0};
+  bool used_ = false;    // since it last came up for eviction
+  bool hidden_ = false;  // a commit is about to replace it
+};
+
+/// Owns one reference to a RowBlock, or none.
+class RowRef {
+ public:
+  RowRef() = default;
+  explicit RowRef(RowBlock* block) : block_(block) { retain(); }
+  RowRef(const RowRef& other) : block_(other.block_) { retain(); }
+  RowRef(RowRef&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+  RowRef& operator=(RowRef other) noexcept {
+    std::swap(block_, other.block_);
+    return *this;
+  }
+  ~RowRef() { release(); }
+
+  explicit operator bool() const { return block_ != nullptr; }
+  const RowBlock* operator->() const { return block_; }
+  RowBlock* get() const { return block_; }
+
+ private:
+  void retain() {
+    if (block_ != nullptr) block_->refs_.fetch_add(1, std::memory_order_relaxed);
+  }
+  void release();
+
+  RowBlock* block_ = nullptr;
+};
+
+struct RowCacheStats {
+  uint64_t bytes = 0;
+  uint64_t rows = 0;
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+  uint64_t evictions = 0;
+};
+
+class RowCache {
+ public:
+  /// `capacity_bytes` 0: holds nothing, every lookup misses.
+  explicit RowCache(size_t capacity_bytes);
+  ~RowCache();
+  RowCache(const RowCache&) = delete;
+  RowCache& operator=(const RowCache&) = delete;
+
+  struct Lookup {
+    RowRef row;               // empty on a miss
+    uint64_t generation = 0;  // hand it to fill() after a miss
+  };
+  Lookup lookup(uint64_t hash, std::string_view key);
+
+  /// Takes in what the engine gave for a miss; drops it when a commit came between.
+  void fill(const RowRef& row, uint64_t generation);
+
+  /// Hides the row of the key from readers until end_commit().
+  void begin_commit(uint64_t hash, std::string_view key);
+  /// Shows `row` in place of the hidden one; `allocate`: also when there was none.
+  void end_commit(const RowRef& row, bool allocate);
+  /// The commit failed: shows the old row again.
+  void abort_commit(uint64_t hash, std::string_view key);
+
+  void set_capacity(size_t capacity_bytes);
+  RowCacheStats stats() const;
+
+ private:
+  struct Shard;
+  static constexpr size_t kShards = 64;
+
+  Shard& shard_of(uint64_t hash) const;
+
+  std::unique_ptr<Shard[]> shards_;
+};
+
+}  // namespace syntropy

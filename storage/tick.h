@@ -1,0 +1,206 @@
+// Tick: one thread's turn at the keyspace. "Commit once per tick": a thread executes all commands
+// that are ready, commits what they wrote with one engine write, and only then sends the replies.
+//
+// Life of a tick:   { begin_command  get/put/erase...  [rollback_command] }*   commit   release
+//
+// Reads see the tick's own uncommitted writes first (the overlay), then the row cache, then the
+// engine. The first write takes the keyspace's lock exclusively (begin_write) and keeps it until
+// commit(), so that writers are serialized, every command is atomic, and each tick sees all earlier
+// ones. A command that must see several rows as of one moment takes it shared (begin_shared).
+// Single-row reads take no lock.
+//
+// Reading never blocks on the disk unless allowed: with ReadTier::kMemory a get() whose row isn't
+// in memory notes the row in misses() and reports "absent"; the caller rolls the command back,
+// discards its reply, has the rows fetched by another thread, and runs the command again.
+//
+// Database numbers here are those that clients see; SWAPDB's mapping is applied inside.
+//
+// Thread safety: one thread at a time. Several ticks of one keyspace run on several threads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/base/status.h"
+#include "storage/engine.h"
+#include "storage/keyspace.h"
+#include "storage/overlay.h"
+#include "storage/row.h"
+
+namespace syntropy {
+
+/// Where a scan stands: the next (slot, hash) to visit. 0,0 is the start.
+struct ScanPosition {
+  uint16_t slot = 0;
+  uint32_t hash = 0;
+};
+
+class Tick {
+ public:
+  explicit Tick(Keyspace& keyspace);
+  ~Tick();  // releases; uncommitted writes are dropped
+  Tick(const Tick&) = delete;
+  Tick& operator=(const Tick&) = delete;
+
+  // --- one command -----------------------------------------------------------------------------
+
+  /// Starts a command: forgets the previous one's misses, error and pinned rows, and sets the time
+  /// at which rows count as expired (never before the keyspace's expiry watermark).
+  void begin_command(uint64_t now_ms, ReadTier tier);
+  uint64_t now_ms() const;
+
+  /// Takes the keyspace's lock exclusively, if not held already. Must precede the first write.
+  void begin_write();
+  /// Takes the lock shared until end_shared(); nothing when held exclusively.
+  void begin_shared();
+  void end_shared();
+
+  /// Undoes what the current command wrote.
+  void rollback_command();
+  /// Encoded row keys that the current command needed and that weren't in memory.
+  const std::vector<std::string>& misses() const;
+  /// The first engine error that the current command met (a read that failed); ok otherwise.
+  const Status& error() const;
+  /// True when the current command read or wrote a row that isn't committed yet.
+  bool touched_uncommitted() const;
+
+  // --- reading ---------------------------------------------------------------------------------
+
+  /// The live first row of the key: nullopt when absent, deleted, expired or flushed.
+  /// The view stays valid until the next begin_command().
+  std::optional<RowView> get(uint16_t db, std::string_view key);
+
+  /// A number that changes whenever the row does; 0 when the key is absent. For WATCH.
+  uint64_t fingerprint(uint16_t db, std::string_view key);
+
+  /// Live keys of the database, exact as of now_ms() once drain_expired() has returned.
+  uint64_t key_count(uint16_t db);
+  /// Those of them that have an expiry.
+  uint64_t expiring_count(uint16_t db);
+
+  /// Visits live keys in (slot, hash) order from `from`, at least `budget` rows (live or dead)
+  /// further, all keys of one (slot, hash) always in the same call. Returns where to go on, or
+  /// nullopt at the end. `visit` returns false to stop early; the position returned is then behind
+  /// the (slot, hash) of the key visited last. Reads the disk whatever the tier. Sees uncommitted
+  /// writes of this tick. A key that is there throughout a scan is visited at least once.
+  using Visitor = std::function<bool(std::string_view key, const RowView& row)>;
+  Result<std::optional<ScanPosition>> scan(uint16_t db, ScanPosition from, uint64_t budget,
+                                           const Visitor& visit);
+
+  // --- writing (after begin_write) ---------------------------------------------------------------
+
+  /// Writes the first row of the key with a new version, whatever was there.
+  /// `expires_at_ms` 0: never. A time already past deletes the key (as Redis does).
+  void put(uint16_t db, std::string_view key, RowKind kind, std::string_view payload,
+           uint64_t expires_at_ms);
+  /// Deletes the key. False when it wasn't there (nothing is written then).
+  bool erase(uint16_t db, std::string_view key);
+  /// Gives the live key another expiry (0: none); false when there is no such key.
+  bool set_expiry(uint16_t db, std::string_view key, uint64_t expires_at_ms);
+  /// Adds to the integer at the key (absent: 0) as a counter that merges. Keeps the expiry.
+  /// kInvalidArgument when the row isn't an integer string or counter, kUnavailable when the sum
+  /// doesn't fit into 64 bits.
+  Result<int64_t> increment(uint16_t db, std::string_view key, int64_t delta);
+
+  /// Deletes all keys of the database, in constant time.
+  void flush_db(uint16_t db);
+  /// Exchanges two databases, in constant time.
+  void swap_dbs(uint16_t a, uint16_t b);
+  /// Takes at most `limit` due keys out of the counts; returns how many. 0: none is due.
+  uint64_t drain_expired(uint64_t limit);
+
+  // --- the end -----------------------------------------------------------------------------------
+
+  /// Writes the overlay to the engine, makes it visible to all, releases the lock. On an error
+  /// nothing was written, and every reply that touched_uncommitted() must be replaced by it.
+  Status commit();
+  bool has_writes() const;
+  /// Bytes of rows waiting for commit(): the caller commits early when they grow large.
+  size_t pending_bytes() const;
+
+ private:
+  enum class Lock { kNone, kShared, kExclusive };
+
+  // A first row as the current command sees it.
+  struct Located {
+    uint64_t hash = 0;
+    uint16_t db = 0;                  // physical
+    std::string row_key;              // encoded
+    RowRef row;                       // empty: there is none, not even a dead one
+    Overlay::Entry* entry = nullptr;  // set when the tick has written it
+    bool known = false;               // false: it wasn't in memory, or reading failed
+  };
+
+  // What FLUSHDB and SWAPDB of this tick have changed and not committed.
+  struct DatabaseChanges {
+    std::vector<uint16_t> physical;     // the mapping; empty: unchanged
+    std::vector<HlcStamp> flush_stamp;  // by physical number; empty: unchanged, 0: this one too
+  };
+
+  struct Due {
+    uint64_t expires_at_ms;
+    HlcStamp stamp;  // of the row
+    uint16_t db;     // physical
+    uint64_t hash;
+    std::string row_key;
+  };
+
+  uint16_t physical(uint16_t db) const;
+  HlcStamp flush_stamp(uint16_t physical_db) const;
+  HlcStamp committed_flush_stamp(uint16_t physical_db) const;
+  bool live(const RowView& row, uint16_t physical_db) const;
+  bool counts(const RowView& row, uint16_t physical_db, std::string_view row_key) const;
+  /// Finds the first row of the key; fills located_ and returns it.
+  std::optional<RowView> get_once(uint16_t db, std::string_view key);
+  Located& locate(uint16_t db, std::string_view key);
+  RowRef load(uint64_t hash, std::string_view row_key, bool* known);
+  Version next_version(const RowRef& replaced);
+  void write_row(Located& at, const RowView& row);
+  HlcStamp stamp_above(HlcStamp floor);
+  Version origin_version() const;
+
+  uint64_t count(uint16_t db, std::atomic<int64_t> Keyspace::Database::*counter, bool expiring);
+  bool flushed_here(uint16_t physical_db) const;
+  void measure_deltas();
+  Status collect_due(uint64_t limit);
+  void fill_batch(EngineBatch& batch);
+  void fill_row(EngineBatch& batch, Overlay::Entry& entry);
+  void fill_database_changes(EngineBatch& batch);
+  void publish();
+  void forget_writes();
+  void unlock();
+
+  Keyspace& keyspace_;
+  Lock lock_ = Lock::kNone;
+
+  // The current command.
+  uint64_t now_ms_ = 0;
+  ReadTier tier_ = ReadTier::kMemory;
+  Located located_;
+  std::vector<RowRef> pinned_;
+  std::vector<std::string> misses_;
+  Status error_;
+  bool touched_uncommitted_ = false;
+  size_t overlay_mark_ = 0;
+  std::optional<DatabaseChanges>
+      saved_changes_;  // as they were before the command, when it made some
+
+  // The tick.
+  Overlay overlay_;
+  DatabaseChanges changes_;
+  std::vector<Due> drained_;
+  ExpiryWatermark watermark_;  // where draining stands with drained_, when has_watermark_
+  bool has_watermark_ = false;
+  std::vector<int64_t> key_delta_;  // by physical number, while committing
+  std::vector<int64_t> expiring_delta_;
+  std::unique_ptr<EngineBatch> batch_;
+  std::string scratch_;
+  std::string payload_;
+};
+
+}  // namespace syntropy

@@ -1,0 +1,225 @@
+// The end of a tick: one batch with the rows, the expiry index, and the records of the databases.
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cassert>
+
+#include "storage/local_keys.h"
+#include "storage/local_records.h"
+#include "storage/tick.h"
+
+namespace syntropy {
+namespace {
+
+std::string expiry_key(uint64_t expires_at_ms, std::string_view row_key) {
+  std::string key;
+  encode_expiry_key(expires_at_ms, row_key, &key);
+  return key;
+}
+
+}  // namespace
+
+bool Tick::has_writes() const {
+  return !overlay_.empty() || !changes_.physical.empty() || !changes_.flush_stamp.empty() ||
+         has_watermark_;
+}
+
+size_t Tick::pending_bytes() const { return overlay_.bytes(); }
+
+uint64_t Tick::key_count(uint16_t db) { return count(db, &Keyspace::Database::keys, false); }
+
+uint64_t Tick::expiring_count(uint16_t db) {
+  return count(db, &Keyspace::Database::expiring, true);
+}
+
+uint64_t Tick::count(uint16_t db, std::atomic<int64_t> Keyspace::Database::*counter,
+                     bool expiring) {
+  const uint16_t physical_db = physical(db);
+  const int64_t committed = (keyspace_.database_[physical_db].*counter).load();
+  if (!has_writes()) return static_cast<uint64_t>(std::max<int64_t>(committed, 0));
+  measure_deltas();
+  const bool flushed = flushed_here(physical_db);
+  const int64_t delta = expiring ? expiring_delta_[physical_db] : key_delta_[physical_db];
+  return static_cast<uint64_t>(std::max<int64_t>((flushed ? 0 : committed) + delta, 0));
+}
+
+bool Tick::flushed_here(uint16_t physical_db) const {
+  return !changes_.flush_stamp.empty() && changes_.flush_stamp[physical_db] != 0;
+}
+
+// What the tick changes of the counts. A database that it flushes starts from zero, so there only
+// what is live after the flush adds to it.
+void Tick::measure_deltas() {
+  key_delta_.assign(keyspace_.databases_, 0);
+  expiring_delta_.assign(keyspace_.databases_, 0);
+  overlay_.for_each([&](Overlay::Entry& entry) {
+    if (!flushed_here(entry.db)) {
+      key_delta_[entry.db] -= entry.base_counted;
+      expiring_delta_[entry.db] -= entry.base_expiring;
+    }
+    Result<RowView> row = decode_row(entry.current->value());
+    assert(row.ok());
+    if (counts(*row, entry.db, entry.current->key())) {
+      ++key_delta_[entry.db];
+      expiring_delta_[entry.db] += row->expires_at_ms != 0;
+    }
+  });
+  for (const Due& due : drained_) {
+    if (flushed_here(due.db) || due.stamp <= committed_flush_stamp(due.db)) continue;
+    // A row that the tick wrote before it was drained is accounted for by its entry.
+    const Overlay::Entry* entry = overlay_.find(due.hash, due.row_key);
+    if (entry != nullptr && entry->base_counted) continue;
+    --key_delta_[due.db];
+    --expiring_delta_[due.db];
+  }
+}
+
+uint64_t Tick::drain_expired(uint64_t limit) {
+  assert(lock_ == Lock::kExclusive);
+  const size_t before = drained_.size();
+  const Status collected = collect_due(limit);
+  if (!collected.ok()) error_ = collected;
+  touched_uncommitted_ = touched_uncommitted_ || drained_.size() > before;
+  return drained_.size() - before;
+}
+
+Status Tick::collect_due(uint64_t limit) {
+  const ExpiryWatermark from = has_watermark_ ? watermark_ : keyspace_.watermark_;
+  const std::string begin = expiry_key(from.expires_at_ms, from.row_key);
+  auto index = keyspace_.engine_.iterate(begin, expiry_position(now_ms_ + 1), nullptr);
+  index->seek(begin);
+  for (; index->valid() && limit > 0; index->next()) {
+    const std::optional<ExpiryKeyView> record = decode_expiry_key(index->key());
+    Result<uint64_t> stamp = decode_u64(index->value());
+    if (!record || !stamp.ok())
+      return Status::corruption("a record of the expiry index is ill-formed");
+    if (from.covers(record->expires_at_ms, record->row_key)) continue;
+    Result<RowKeyView> key = decode_row_key(record->row_key);
+    if (!key.ok()) return key.status();
+    if (key->db >= keyspace_.databases_) continue;
+    drained_.push_back({record->expires_at_ms, *stamp, key->db,
+                        XXH3_64bits(record->row_key.data(), record->row_key.size()),
+                        std::string(record->row_key)});
+    watermark_ = {record->expires_at_ms, std::string(record->row_key)};
+    has_watermark_ = true;
+    --limit;
+  }
+  return index->status();
+}
+
+Status Tick::commit() {
+  if (lock_ != Lock::kExclusive) return Status();
+  if (!has_writes()) {
+    unlock();
+    return Status();
+  }
+  measure_deltas();
+  batch_->clear();
+  fill_batch(*batch_);
+  overlay_.for_each([&](Overlay::Entry& entry) {
+    keyspace_.cache_.begin_commit(entry.current->hash(), entry.current->key());
+  });
+  // Readers without the lock wait for such a commit to end; of all others each row stands alone.
+  const bool changes_databases = !changes_.physical.empty() || !changes_.flush_stamp.empty();
+  if (changes_databases) keyspace_.database_epoch_.fetch_add(1);
+  const Status written = keyspace_.engine_.write(*batch_);
+  if (written.ok()) {
+    publish();
+  } else {
+    overlay_.for_each([&](Overlay::Entry& entry) {
+      keyspace_.cache_.abort_commit(entry.current->hash(), entry.current->key());
+    });
+  }
+  if (changes_databases) keyspace_.database_epoch_.fetch_add(1);
+  forget_writes();
+  unlock();
+  return written;
+}
+
+void Tick::fill_batch(EngineBatch& batch) {
+  overlay_.for_each([&](Overlay::Entry& entry) { fill_row(batch, entry); });
+  for (const Due& due : drained_) {
+    batch.erase(expiry_key(due.expires_at_ms, due.row_key));
+  }
+  if (has_watermark_) {
+    batch.put(watermark_record_key(), encode_watermark(watermark_));
+  }
+  fill_database_changes(batch);
+  if (keyspace_.unsaved_clock_bound_ != 0) {
+    batch.put(clock_record_key(), encode_u64(keyspace_.unsaved_clock_bound_));
+  }
+}
+
+void Tick::fill_row(EngineBatch& batch, Overlay::Entry& entry) {
+  const std::string_view row_key = entry.current->key();
+  batch.put(row_key, entry.current->value());
+  uint64_t old_expiry = 0;
+  if (entry.base) {
+    Result<RowView> base = decode_row(entry.base->value());
+    if (base.ok()) old_expiry = base->expires_at_ms;
+  }
+  Result<RowView> row = decode_row(entry.current->value());
+  assert(row.ok());
+  const bool indexed = row->expires_at_ms != 0 && counts(*row, entry.db, row_key);
+  if (old_expiry != 0 && !(indexed && old_expiry == row->expires_at_ms)) {
+    batch.erase(expiry_key(old_expiry, row_key));
+  }
+  if (indexed) {
+    batch.put(expiry_key(row->expires_at_ms, row_key), encode_u64(row->version.stamp));
+  }
+}
+
+void Tick::fill_database_changes(EngineBatch& batch) {
+  for (uint32_t db = 0; db < keyspace_.databases_; ++db) {
+    const uint16_t number = static_cast<uint16_t>(db);
+    const bool flushed = flushed_here(number);
+    if (flushed) batch.put(flush_record_key(number), encode_u64(changes_.flush_stamp[db]));
+    if (!flushed && key_delta_[db] == 0 && expiring_delta_[db] == 0) continue;
+    const Keyspace::Database& database = keyspace_.database_[db];
+    const int64_t keys = (flushed ? 0 : database.keys.load()) + key_delta_[db];
+    const int64_t expiring = (flushed ? 0 : database.expiring.load()) + expiring_delta_[db];
+    batch.put(count_record_key(number),
+              encode_counts({static_cast<uint64_t>(std::max<int64_t>(keys, 0)),
+                             static_cast<uint64_t>(std::max<int64_t>(expiring, 0))}));
+  }
+  if (!changes_.physical.empty()) {
+    batch.put(databases_record_key(), encode_database_map(changes_.physical));
+  }
+}
+
+// The engine has the batch: makes the shared state follow.
+void Tick::publish() {
+  for (uint32_t db = 0; db < keyspace_.databases_; ++db) {
+    Keyspace::Database& database = keyspace_.database_[db];
+    if (flushed_here(static_cast<uint16_t>(db))) {
+      keyspace_.publish_flush_stamp(static_cast<uint16_t>(db), changes_.flush_stamp[db]);
+      database.keys.store(0);
+      database.expiring.store(0);
+    }
+    if (key_delta_[db] != 0) database.keys.fetch_add(key_delta_[db]);
+    if (expiring_delta_[db] != 0) database.expiring.fetch_add(expiring_delta_[db]);
+    if (!changes_.physical.empty()) keyspace_.physical_[db].store(changes_.physical[db]);
+  }
+  if (has_watermark_) {
+    keyspace_.watermark_ = watermark_;
+    keyspace_.publish_watermark();
+    keyspace_.expired_keys_.fetch_add(drained_.size(), std::memory_order_relaxed);
+  }
+  keyspace_.unsaved_clock_bound_ = 0;
+  overlay_.for_each([&](Overlay::Entry& entry) {
+    // A key that is new is not likelier to be read soon than those that were read before.
+    keyspace_.cache_.end_commit(entry.current, static_cast<bool>(entry.base));
+  });
+}
+
+void Tick::forget_writes() {
+  overlay_.clear();
+  changes_ = {};
+  drained_.clear();
+  has_watermark_ = false;
+  located_ = {};
+  overlay_mark_ = 0;
+  saved_changes_.reset();
+}
+
+}  // namespace syntropy
