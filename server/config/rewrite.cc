@@ -82,18 +82,6 @@ bool same_value(const Option& option, const Config& a, const Config& b) {
   return option.lines(a) == option.lines(b);
 }
 
-/// The value that the option's own lines give, the defaults aside.
-Config value_of_slots(const Option& option, const std::vector<Line>& lines,
-                      const std::vector<std::size_t>& slots) {
-  Config config;
-  for (std::size_t slot : slots) {
-    // A line that is in error is found when the whole is loaded.
-    static_cast<void>(set_from_words(option, config, lines[slot].words).ok());
-  }
-  make_paths_absolute(config);
-  return config;
-}
-
 /// The lines to write for an option that has slots: of an option that is set piece by piece, only
 /// the pieces that the file names or that differ from the default.
 std::vector<Arguments> wanted_lines(const Option& option, const Config& config,
@@ -114,13 +102,13 @@ std::vector<Arguments> wanted_lines(const Option& option, const Config& config,
   return wanted.empty() ? all : wanted;
 }
 
-/// Changes the lines of one option in place when they give another value than the one in force.
+/// Changes the lines of one option in place so that they give the value in force.
 void update_slots(const Option& option, const Config& config, std::vector<Line>& lines) {
   std::vector<std::size_t> slots;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].option == &option) slots.push_back(i);
   }
-  if (slots.empty() || same_value(option, value_of_slots(option, lines, slots), config)) return;
+  if (slots.empty()) return;
   const auto wanted = wanted_lines(option, config, lines, slots);
   const std::size_t superseded = slots.size() - std::min(slots.size(), wanted.size());
   for (std::size_t i = 0; i < superseded; ++i) lines[slots[i]].removed = true;
@@ -208,9 +196,11 @@ Status replace_file(const std::string& path, std::string_view text) {
 
 Result<std::string> rewritten_config_text(std::string_view text, const std::string& path,
                                           const Config& config) {
+  const auto original = load_config_text(text, path);
+  if (!original.ok()) return original.status();
   auto lines = split_lines(text);
   for (const Option& option : all_options()) {
-    if (option.set) update_slots(option, config, lines);
+    if (option.set && !same_value(option, *original, config)) update_slots(option, config, lines);
   }
   std::string rewritten = join_lines(lines);
   const auto loaded = load_config_text(rewritten, path);
