@@ -19,6 +19,8 @@
 #include <utility>
 #include <vector>
 
+#include "storage/rocks_options.h"  // WalRecovery
+
 namespace syntropy {
 
 inline constexpr std::uint64_t kKiB = 1024;
@@ -28,9 +30,6 @@ inline constexpr std::uint64_t kGiB = 1024 * kMiB;
 enum class LogLevel : std::uint8_t { kDebug, kVerbose, kNotice, kWarning, kNothing };
 enum class FsyncPolicy : std::uint8_t { kAlways, kEverySecond, kNever };
 enum class Compression : std::uint8_t { kNone, kSnappy, kLz4, kZstd };
-/// What a start does when the write-ahead log holds a corrupted record: refuse, or recover up to
-/// the last intact record and say how much was left.
-enum class WalRecovery : std::uint8_t { kStrict, kSalvage };
 enum class Supervision : std::uint8_t { kNone, kSystemd, kAuto };
 enum class DebugCommand : std::uint8_t { kNo, kYes, kLocal };
 

@@ -63,26 +63,32 @@ std::string facts(const Option& option) {
   return text;
 }
 
-std::string markdown_cell(std::string_view text) {
+std::string escape(std::string_view text, std::string_view special) {
   std::string out;
   for (char c : text) {
-    if (c == '|') out += '\\';
+    if (special.find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
   return out;
 }
 
+/// Code in a cell of a table: only the cell's own border needs care.
+std::string markdown_code(std::string_view text) { return escape(text, "|"); }
+
+/// Prose in a cell of a table.
+std::string markdown_prose(std::string_view text) { return escape(text, "|*<_"); }
+
 std::string markdown_row(const Option& option) {
   std::string name = fmt::format("`{}`", option.name);
   if (!option.alias.empty()) name += fmt::format(", `{}`", option.alias);
-  std::string value = fmt::format("`{}`", markdown_cell(option.argument));
+  std::string value = fmt::format("`{}`", markdown_code(option.argument));
   if (!option.bounds.empty()) value += ' ' + option.bounds;
   std::string defaults;
   for (const std::string& line : default_lines(option)) {
-    defaults += fmt::format("{}`{}`", defaults.empty() ? "" : "<br>", markdown_cell(line));
+    defaults += fmt::format("{}`{}`", defaults.empty() ? "" : "<br>", markdown_code(line));
   }
   return fmt::format("| {} | {} | {} | {} | {} |\n", name, value, defaults,
-                     option.changeable ? "yes" : "no", markdown_cell(option.help));
+                     option.changeable ? "yes" : "no", markdown_prose(option.help));
 }
 
 }  // namespace

@@ -128,13 +128,17 @@ class Reader {
 
   static Status unknown_option(const std::string& place, const std::string& shown_name,
                                const std::string& name) {
-    const std::string_view near = nearest_option(name.substr(0, name.find('=')));
+    const std::size_t equals = name.find('=');
+    const std::string_view near = nearest_option(name.substr(0, equals));
+    const std::string_view note = redis_option_note(name);
     std::string hint;
-    if (const std::size_t equals = name.find('='); equals != std::string::npos && !near.empty()) {
+    if (equals != std::string::npos && !near.empty()) {
       hint = fmt::format("; write '{} <value>', without '='", near);
     } else if (!near.empty()) {
       const std::string_view dashes = shown_name.starts_with("--") ? "--" : "";
       hint = fmt::format("; did you mean '{}{}'?", dashes, near);
+    } else if (!note.empty()) {
+      hint = fmt::format("; Redis has it, but {}", note);
     }
     return Status::invalid_argument(
         fmt::format("{}: '{}': unknown option{}", place, shown(shown_name), hint));

@@ -217,20 +217,38 @@ void add_memory(TableBuilder& table) {
       "Memory for single rows that were read or written lately; auto is half of "
       "block-cache-size, 0 is none.",
       memory_or_auto_option(SYNTROPY_FIELD(OptionalSize, storage.row_cache_size), 0, kMaxBytes));
-  table.add("write-buffer-size", kAtStart,
-            "Writes collected in memory before a data file is made of them; auto is an eighth of "
-            "block-cache-size within 4mb..64mb.",
-            memory_or_auto_option(SYNTROPY_FIELD(OptionalSize, storage.write_buffer_size), kMiB,
-                                  4 * kGiB));
+  table.add(
+      "write-buffer-size", kAtStart,
+      "Writes collected in memory before a data file is made of them; auto is an eighth of "
+      "block-cache-size within 4mb..64mb.",
+      memory_or_auto_option(SYNTROPY_FIELD(OptionalSize, storage.write_buffer_size), kMiB, kGiB));
+}
+
+/// -1, or enough for RocksDB to work with.
+Option max_open_files_option() {
+  static constexpr int kLeast = 64;
+  Option option =
+      integer_option(SYNTROPY_FIELD(std::int64_t, storage.max_open_files), "count", -1, kMaxInt);
+  option.set = [set = option.set](Config& config, const Option::Arguments& arguments) {
+    Config changed = config;
+    const Status status = set(changed, arguments);
+    if (!status.ok()) return status;
+    const int files = changed.storage.max_open_files;
+    if (files >= 0 && files < kLeast) {
+      return Status::invalid_argument(fmt::format("argument must be -1 or at least {}", kLeast));
+    }
+    config = std::move(changed);
+    return Status();
+  };
+  return option;
 }
 
 void add_files(TableBuilder& table) {
   table.add(
       "max-background-jobs", kAtStart, "Flushes and compactions that run at one time.",
-      integer_option(SYNTROPY_FIELD(std::int64_t, storage.max_background_jobs), "count", 1, 128));
-  table.add(
-      "max-open-files", kAtStart, "Data files held open; -1 is all of them.",
-      integer_option(SYNTROPY_FIELD(std::int64_t, storage.max_open_files), "count", -1, kMaxInt));
+      integer_option(SYNTROPY_FIELD(std::int64_t, storage.max_background_jobs), "count", 1, 64));
+  table.add("max-open-files", kAtStart, "Data files held open, at least 64; -1 is all of them.",
+            max_open_files_option());
   table.add("compression", kAtStart, "How data files are compressed.",
             enum_option(SYNTROPY_FIELD(int, storage.compression), compression_names()));
   auto bottommost = compression_names();
@@ -250,7 +268,7 @@ void add_files(TableBuilder& table) {
             "once; 0 leaves it to the system.",
             memory_option(SYNTROPY_FIELD(std::uint64_t, storage.bytes_per_sync), 0, kGiB));
   table.add("target-file-size", kAtStart, "Size of a data file of the first sorted level.",
-            memory_option(SYNTROPY_FIELD(std::uint64_t, storage.target_file_size), kMiB, 4 * kGiB));
+            memory_option(SYNTROPY_FIELD(std::uint64_t, storage.target_file_size), kMiB, kGiB));
 }
 
 void add_monitoring(TableBuilder& table) {

@@ -98,6 +98,56 @@ std::string_view nearest_option(std::string_view name) {
   return nearest;
 }
 
+std::string_view redis_option_note(std::string_view name) {
+  struct Family {
+    std::string_view prefix;
+    std::string_view note;
+  };
+  constexpr std::string_view kLayout = "it tunes how Redis lays out data in memory";
+  constexpr std::string_view kFiles = "it is about Redis' own data files";
+  constexpr std::string_view kEviction = "nothing is evicted or freed in the background";
+  constexpr std::string_view kReplication = "replication is not part of this version";
+  constexpr std::string_view kAcl = "access control lists are not part of this version";
+  static constexpr Family kFamilies[] = {
+      {"hash-max-", kLayout},
+      {"list-", kLayout},
+      {"set-max-", kLayout},
+      {"zset-max-", kLayout},
+      {"stream-node-", kLayout},
+      {"hll-", kLayout},
+      {"active", kLayout},
+      {"jemalloc-", kLayout},
+      {"rdb", kFiles},
+      {"dbfilename", kFiles},
+      {"aof-", kFiles},
+      {"auto-aof-", kFiles},
+      {"append", kFiles},
+      {"no-appendfsync-", kFiles},
+      {"stop-writes-", kFiles},
+      {"maxmemory-", kEviction},
+      {"lfu-", kEviction},
+      {"lazyfree-", kEviction},
+      {"repl", kReplication},
+      {"slave", kReplication},
+      {"master", kReplication},
+      {"min-", kReplication},
+      {"cluster-", "this version has no cluster mode"},
+      {"tls-", "TLS is not part of this version"},
+      {"acl", kAcl},
+      {"user", kAcl},
+      {"loadmodule", "modules are not supported"},
+      {"syslog-", "log to standard output and let the service manager collect it"},
+      {"set-proc-title", "the title of the process is left alone"},
+      {"always-show-logo", "there is no logo"},
+      {"dynamic-hz", "hz is constant"},
+  };
+  const std::string wanted = to_lower(name);
+  for (const Family& family : kFamilies) {
+    if (wanted.starts_with(family.prefix)) return family.note;
+  }
+  return {};
+}
+
 Status set_from_string(const Option& option, Config& config, const std::string& value) {
   if (!option.many_arguments) return option.set(config, {value});
   Option::Arguments words;

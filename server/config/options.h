@@ -69,6 +69,10 @@ const Option* find_option(std::string_view name);
 /// The known name most like `name`, or empty when none is near.
 std::string_view nearest_option(std::string_view name);
 
+/// What to tell somebody who brings an option of Redis that does not exist here ("replication is
+/// not part of this version"); empty for names that Redis does not know either.
+std::string_view redis_option_note(std::string_view name);
+
 /// Sets an option from the one string that CONFIG SET passes.
 Status set_from_string(const Option& option, Config& config, const std::string& value);
 

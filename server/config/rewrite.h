@@ -1,9 +1,10 @@
 // CONFIG REWRITE: brings a configuration file up to date with the values in force.
 //
-// What stays: comments, empty lines, includes, the order, and every line that already says the
-// value in force. A line with another value is replaced where it stands; when an option stands on
-// several lines, the superseded ones go. Options that differ from what the file gives (its own
-// lines and its includes) and have no line of their own are appended under a comment that says so.
+// What stays: comments, empty lines, includes, the order, and all lines of the options for which
+// the file, with what it includes, already gives the value in force. The line of any other option
+// is replaced where it stands; when it stands on several lines, the superseded ones go. What the
+// file then still does not give, because it has no line for it or an include further down overrides
+// it, is appended under a comment that says so.
 //
 // The new content is loaded before it is written: unless a start from it gives exactly the values
 // in force, the file stays as it is.

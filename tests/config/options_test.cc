@@ -96,6 +96,12 @@ TEST(OptionTable, NearestNameIsSuggestedOnlyWhenNear) {
   EXPECT_EQ(nearest_option(std::string(100000, 'a')), "");
 }
 
+TEST(OptionTable, OptionsThatOnlyRedisHasAreExplained) {
+  EXPECT_THAT(std::string(redis_option_note("hash-max-listpack-entries")), HasSubstr("in memory"));
+  EXPECT_THAT(std::string(redis_option_note("ReplicaOf")), HasSubstr("replication"));
+  EXPECT_EQ(redis_option_note("xyzzy"), "");
+}
+
 TEST(OptionTable, LoggableSettingsHidePasswordsAndDefaults) {
   Config config;
   EXPECT_TRUE(loggable_settings(config).empty());
@@ -124,6 +130,14 @@ TEST(OptionValues, Integers) {
             "error: argument must be between -1 and 9223372036854775807 inclusive");
   EXPECT_EQ(set_and_get("slowlog-log-slower-than", "9223372036854775807"), "9223372036854775807");
   EXPECT_EQ(set_and_get("maxclients", "4294967295"), "4294967295");
+}
+
+TEST(OptionValues, OpenFilesAreAllOrEnough) {
+  EXPECT_EQ(set_and_get("max-open-files", "-1"), "-1");
+  EXPECT_EQ(set_and_get("max-open-files", "64"), "64");
+  EXPECT_EQ(set_and_get("max-open-files", "63"), "error: argument must be -1 or at least 64");
+  EXPECT_EQ(set_and_get("max-open-files", "-2"),
+            "error: argument must be between -1 and 2147483647 inclusive");
 }
 
 TEST(OptionValues, AutoIsAValueOfItsOwn) {
