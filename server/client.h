@@ -39,6 +39,11 @@ struct ClientShared {
   std::string name;
   std::string lib_name;
   std::string lib_version;
+
+  std::string copy_name() {
+    std::lock_guard lock(mutex);
+    return name;
+  }
 };
 
 /// A row watched by WATCH and its fingerprint then (Tick::fingerprint).
@@ -66,6 +71,7 @@ struct Client {
 
   // Transactions.
   bool in_multi = false;
+  bool in_transaction = false;  // EXEC is executing the queued commands
   bool exec_aborted = false;  // a queued command was refused: EXEC answers EXECABORT
   std::vector<QueuedCommand> queue;
   std::vector<WatchedKey> watched;

@@ -1,6 +1,6 @@
 // ServerContext: what a command handler can reach beyond its rows.
 //
-// Owned by the node (server/node.h), which outlives every call. Everything that is reached through
+// Owned by the node (server/server.h), which outlives every call. Everything that is reached through
 // it is safe for use from any thread.
 #pragma once
 
@@ -14,6 +14,8 @@ namespace syntropy {
 
 class Clock;
 class ConfigStore;
+class Durability;
+class PurgePolicy;
 class ClientRegistry;
 class Engine;
 class Keyspace;
@@ -57,12 +59,15 @@ struct ServerContext {
   LatencyMonitor& latency;
   Snapshots& snapshots;
   PauseState& pause;
+  Durability& durability;
+  const PurgePolicy& purge;
 
   std::string run_id;       // 40 hex digits, new at every start
   std::string config_file;  // absolute, or empty
   std::string executable;
   uint16_t port = 0;        // the port in use (also when the option said 0)
   uint64_t started_ms = 0;  // wall
+  size_t io_threads = 1;    // in use
 
   /// Ends the process in good order, soon; returns an error when it can't (and isn't forced).
   std::function<void(ShutdownRequest)> shutdown;

@@ -164,7 +164,7 @@ void Keyspace::publish_flush_stamp(uint16_t db, HlcStamp stamp) {
   unsettled_flush_stamps_.emplace_back(db, stamp);
 }
 
-Status Keyspace::settle_purge() {
+Result<bool> Keyspace::settle_purge() {
   uint64_t watermark_ms = 0;
   std::vector<std::pair<uint16_t, HlcStamp>> flushed;
   {
@@ -172,7 +172,7 @@ Status Keyspace::settle_purge() {
     watermark_ms = unsettled_watermark_ms_;
     flushed = unsettled_flush_stamps_;
   }
-  if (watermark_ms == 0 && flushed.empty()) return Status();
+  if (watermark_ms == 0 && flushed.empty()) return false;
   const Status synced = engine_.sync();
   if (!synced.ok()) return synced;
   purge_.set_drained_watermark(watermark_ms);
@@ -182,7 +182,7 @@ Status Keyspace::settle_purge() {
   unsettled_flush_stamps_.erase(
       unsettled_flush_stamps_.begin(),
       unsettled_flush_stamps_.begin() + static_cast<std::ptrdiff_t>(flushed.size()));
-  return Status();
+  return !flushed.empty();
 }
 
 uint64_t Keyspace::key_count(uint16_t db) const {

@@ -92,8 +92,9 @@ class Keyspace {
   Result<uint64_t> expire_due(uint64_t now_ms, uint64_t limit);
 
   /// Lets compaction remove what was flushed or drained: makes durable first what says so, because
-  /// a removal is for good. Called once in a while by a timer, from one thread.
-  Status settle_purge();
+  /// a removal is for good. Called once in a while by a timer, from one thread. Returns whether a
+  /// database was flushed, so that a compaction would free much.
+  Result<bool> settle_purge();
 
   KeyspaceStats stats() const;
   void set_row_cache_bytes(size_t bytes) { cache_.set_capacity(bytes); }

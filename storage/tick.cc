@@ -25,6 +25,7 @@ void Tick::begin_command(uint64_t now_ms, ReadTier tier) {
   misses_.clear();
   if (!error_.ok()) error_ = Status();
   touched_uncommitted_ = false;
+  lookups_ = {};
   overlay_mark_ = overlay_.mark();
   saved_changes_.reset();
 }
@@ -152,13 +153,20 @@ std::optional<RowView> Tick::get(uint16_t db, std::string_view key) {
 std::optional<RowView> Tick::get_once(uint16_t db, std::string_view key) {
   Located& at = locate(db, key);
   if (at.entry != nullptr) touched_uncommitted_ = true;
-  if (!at.row) return std::nullopt;
+  if (!at.row) {
+    ++lookups_.absent;
+    return std::nullopt;
+  }
   Result<RowView> row = decode_row(at.row->value());
   if (!row.ok()) {
     error_ = row.status();
     return std::nullopt;
   }
-  if (!live(*row, at.db)) return std::nullopt;
+  if (!live(*row, at.db)) {
+    ++lookups_.absent;
+    return std::nullopt;
+  }
+  ++lookups_.found;
   pinned_.push_back(at.row);
   return *row;
 }

@@ -24,6 +24,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "storage/base/status.h"
@@ -74,6 +75,14 @@ class Tick {
   /// The live first row of the key: nullopt when absent, deleted, expired or flushed.
   /// The view stays valid until the next begin_command().
   std::optional<RowView> get(uint16_t db, std::string_view key);
+
+  /// How many get()s found a live row and how many found none, since the last call of this or of
+  /// begin_command().
+  struct Lookups {
+    uint32_t found = 0;
+    uint32_t absent = 0;
+  };
+  Lookups take_lookups() { return std::exchange(lookups_, {}); }
 
   /// A number that changes whenever the row does; 0 when the key is absent. For WATCH.
   uint64_t fingerprint(uint16_t db, std::string_view key);
@@ -186,6 +195,7 @@ class Tick {
   std::vector<std::string> misses_;
   Status error_;
   bool touched_uncommitted_ = false;
+  Lookups lookups_;
   size_t overlay_mark_ = 0;
   std::optional<DatabaseChanges>
       saved_changes_;  // as they were before the command, when it made some

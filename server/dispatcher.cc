@@ -1,0 +1,316 @@
+#include "server/dispatcher.h"
+
+#include <algorithm>
+
+#include "server/commands/table.h"
+#include "server/commands/transactions.h"
+#include "server/latency.h"
+#include "server/monitor.h"
+#include "server/redaction.h"
+#include "server/slowlog.h"
+#include "storage/keyspace.h"
+
+namespace syntropy {
+namespace {
+
+using std::chrono::steady_clock;
+
+// After so many fetches in a row the rows of a command are evicted faster than it is executed:
+// then it reads the disk itself.
+constexpr int kMaxFetches = 3;
+constexpr size_t kMaxShownBytes = 128;  // of the command and of the arguments in an error
+
+std::string unknown_command(std::span<const std::string_view> args) {
+  std::string error = "ERR unknown command '";
+  error.append(args[0].substr(0, kMaxShownBytes)).append("', with args beginning with: ");
+  size_t shown = 0;
+  for (size_t i = 1; i < args.size() && shown < kMaxShownBytes; ++i) {
+    const std::string_view part = args[i].substr(0, kMaxShownBytes - shown);
+    error.append("'").append(part).append("' ");
+    shown += part.size() + 3;
+  }
+  return error;
+}
+
+std::string unknown_subcommand(std::string_view command, std::string_view subcommand) {
+  std::string upper(command);
+  std::transform(upper.begin(), upper.end(), upper.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::string error = "ERR unknown subcommand '";
+  error.append(subcommand.substr(0, kMaxShownBytes)).append("'. Try ").append(upper);
+  return error + " HELP.";
+}
+
+bool arity_fits(const CommandSpec& spec, size_t argc) {
+  const auto count = static_cast<int>(std::min<size_t>(argc, INT32_MAX));
+  return spec.arity >= 0 ? count == spec.arity : count >= -spec.arity;
+}
+
+}  // namespace
+
+std::string disk_error(const Status& why) {
+  return "MISCONF Errors writing to disk: " + std::string(why.message()) +
+         ". Writes are refused until the disk is well again; reads go on.";
+}
+
+std::string Dispatcher::refusal(const Client& client, Request& request, const Turn& turn) const {
+  const CommandSpec* spec = find_command(request.args[0]);
+  if (spec == nullptr) return unknown_command(request.args);
+  if (!spec->subcommands.empty() && request.args.size() > 1) {
+    const CommandSpec* subcommand = find_subcommand(*spec, request.args[1]);
+    if (subcommand == nullptr && spec->handler == nullptr) {
+      return unknown_subcommand(spec->name, request.args[1]);
+    }
+    if (subcommand != nullptr) spec = subcommand;
+  }
+  request.spec = spec;
+  if (spec->handler == nullptr || !arity_fits(*spec, request.args.size())) {
+    return "ERR wrong number of arguments for '" + std::string(full_name(*spec)) + "' command";
+  }
+  if (!client.authenticated && (spec->flags & kNoAuth) == 0)
+    return "NOAUTH Authentication required.";
+  if (client.in_multi && (spec->flags & kNoMulti) != 0) {
+    return "ERR Command not allowed inside a transaction";
+  }
+  if (writes(client, *spec)) {
+    const Status health = server_.engine.health();
+    if (!health.ok()) return disk_error(health);
+  }
+  (void)turn;
+  return {};
+}
+
+bool Dispatcher::must_queue(const Client& client, const CommandSpec& spec) const {
+  return client.in_multi && !runs_inside_multi(spec);
+}
+
+bool Dispatcher::writes(const Client& client, const CommandSpec& spec) const {
+  if ((spec.flags & kWrite) != 0) return true;
+  if (!is_exec(spec)) return false;
+  return std::any_of(client.queue.begin(), client.queue.end(),
+                     [](const QueuedCommand& queued) { return queued.spec->flags & kWrite; });
+}
+
+void Dispatcher::queue(Client& client, const Request& request) const {
+  client.queue.push_back({request.spec, {request.args.begin(), request.args.end()}});
+  client.shared.queued.store(static_cast<int>(client.queue.size()), std::memory_order_relaxed);
+}
+
+Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_view> args,
+                                  Turn& turn) {
+  Client& client = session.client();
+  Request request{args, nullptr};
+  ReplyWriter reply(&session.output_, client.protocol);
+  const size_t mark = reply.size();
+  if (client.reply_mode == Client::ReplyMode::kSkipNext) {
+    client.reply_mode = Client::ReplyMode::kSkipThis;
+  }
+  --turn.commands_left;
+  Session::Wait wait = Session::Wait::kNone;
+  const std::string error = refusal(client, request, turn);
+  if (!error.empty()) {
+    reject(client, request, error, reply, turn);
+  } else if (must_queue(client, *request.spec)) {
+    queue(client, request);
+    reply.simple_string("QUEUED");
+  } else if (server_.pause.holds(turn.now_ms, writes(client, *request.spec))) {
+    wait = Session::Wait::kPause;
+  } else if ((request.spec->flags & kWorker) != 0) {
+    session.worker_args_.assign(args.begin(), args.end());
+    wait = Session::Wait::kWorker;
+  } else {
+    wait = run(session, request, turn);
+  }
+  if (wait == Session::Wait::kFetch || wait == Session::Wait::kPause) return wait;
+  if (client.reply_mode == Client::ReplyMode::kOff) reply.truncate(mark);
+  if (client.reply_mode == Client::ReplyMode::kSkipThis && wait == Session::Wait::kNone) {
+    reply.truncate(mark);
+    client.reply_mode = Client::ReplyMode::kOn;
+  }
+  return wait;
+}
+
+void Dispatcher::reject(Client& client, const Request& request, std::string_view error,
+                        ReplyWriter& reply, Turn& turn) {
+  if (request.spec != nullptr) {
+    server_.stats.record_command(turn.stats, command_index(*request.spec), {}, Outcome::kRejected);
+  }
+  server_.stats.record_error(turn.stats, error);
+  if (request.spec != nullptr && is_exec(*request.spec) && client.in_multi) {
+    discard_transaction(client);
+    reply.error("EXECABORT Transaction discarded because of: " + std::string(error));
+    return;
+  }
+  if (client.in_multi) client.exec_aborted = true;
+  reply.error(error);
+}
+
+Session::Wait Dispatcher::run(Session& session, const Request& request, Turn& turn) {
+  Client& client = session.client();
+  ReplyWriter reply(&session.output_, client.protocol);
+  const size_t mark = reply.size();
+  const ReadTier tier = session.fetches_ < kMaxFetches ? ReadTier::kMemory : ReadTier::kDisk;
+  turn.tick.begin_command(turn.now_ms, tier);
+  const bool exec = is_exec(*request.spec);
+  const bool write = writes(client, *request.spec);
+  if (write) turn.tick.begin_write();
+  const bool shared = !write && ((request.spec->flags & kManyRows) != 0 || exec);
+  if (shared) turn.tick.begin_shared();
+  bool loaded = true;
+  if (exec) loaded = load_transaction(client, turn.tick);
+  if (loaded && exec) {
+    call_transaction(client, reply, turn);
+  } else if (loaded) {
+    call(client, request, reply, turn);
+  }
+  if (shared) turn.tick.end_shared();
+  if (!turn.tick.misses().empty() && tier == ReadTier::kMemory) {
+    turn.tick.rollback_command();
+    reply.truncate(mark);
+    session.misses_ = turn.tick.misses();
+    ++session.fetches_;
+    turn.stats.add(kFetches);
+    return Session::Wait::kFetch;
+  }
+  session.fetches_ = 0;
+  if (!turn.tick.error().ok()) {
+    turn.tick.rollback_command();
+    reply.truncate(mark);
+    reply.error("ERR reading from disk failed: " + std::string(turn.tick.error().message()));
+  }
+  account(client, request, std::string_view(session.output_).substr(mark), turn);
+  if (turn.tick.touched_uncommitted()) {
+    turn.dependents.push_back({&session, {mark, reply.size()}});
+  }
+  return Session::Wait::kNone;
+}
+
+void Dispatcher::call(Client& client, const Request& request, ReplyWriter& reply, Turn& turn) {
+  Call command{request.args, *request.spec, client, turn.tick, reply, server_, turn.now_ms};
+  request.spec->handler(command);
+}
+
+// A transaction is executed once and for all, so all its rows are brought into memory first.
+bool Dispatcher::load_transaction(Client& client, Tick& tick) const {
+  for (const WatchedKey& watched : client.watched) (void)tick.get(watched.db, watched.key);
+  std::vector<std::string_view> args;
+  for (const QueuedCommand& queued : client.queue) {
+    args.assign(queued.args.begin(), queued.args.end());
+    for (size_t position : key_positions(*queued.spec, args)) {
+      (void)tick.get(client.db, args[position]);
+    }
+  }
+  return tick.misses().empty();
+}
+
+void Dispatcher::call_transaction(Client& client, ReplyWriter& reply, Turn& turn) {
+  if (!client.in_multi) return reply.error("ERR EXEC without MULTI");
+  if (client.exec_aborted) {
+    discard_transaction(client);
+    return reply.error("EXECABORT Transaction discarded because of previous errors.");
+  }
+  // What was loaded may have been evicted again; from here on nothing is tried twice.
+  turn.tick.begin_command(turn.now_ms, ReadTier::kDisk);
+  if (watched_keys_changed(client, turn.tick)) {
+    discard_transaction(client);
+    return reply.null_array();
+  }
+  const std::vector<QueuedCommand> queue = std::move(client.queue);
+  discard_transaction(client);
+  client.in_transaction = true;
+  reply.array(queue.size());
+  std::vector<std::string_view> args;
+  for (const QueuedCommand& queued : queue) {
+    args.assign(queued.args.begin(), queued.args.end());
+    const Request request{args, queued.spec};
+    std::string one;  // accounted for by itself
+    ReplyWriter writer(&one, client.protocol);
+    call(client, request, writer, turn);
+    account(client, request, one, turn);
+    reply.raw(one);
+    reply.set_protocol(client.protocol);
+  }
+  client.in_transaction = false;
+}
+
+void Dispatcher::account(Client& client, const Request& request, std::string_view reply,
+                         Turn& turn) {
+  const CommandSpec& spec = *request.spec;
+  const steady_clock::time_point now = steady_clock::now();
+  const auto elapsed = now - turn.last;
+  turn.last = now;
+  const bool failed = !reply.empty() && reply.front() == '-';
+  if (failed) {
+    server_.stats.record_error(turn.stats, reply.substr(1, reply.find('\r') - 1));
+  }
+  server_.stats.record_command(turn.stats, command_index(spec), elapsed,
+                               failed ? Outcome::kFailed : Outcome::kOk);
+  client.shared.last_command.store(&spec, std::memory_order_relaxed);
+  if ((spec.flags & kReadOnly) != 0) {
+    const Tick::Lookups lookups = turn.tick.take_lookups();
+    if (lookups.found != 0) turn.stats.add(kKeyspaceHits, lookups.found);
+    if (lookups.absent != 0) turn.stats.add(kKeyspaceMisses, lookups.absent);
+  } else if ((spec.flags & kWrite) != 0 && !failed) {
+    turn.stats.add(kChanges);
+  }
+  const auto micros =
+      static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(elapsed).count());
+  server_.latency.record((spec.flags & kFast) != 0 ? kLatencyFastCommand : kLatencyCommand, micros,
+                         turn.now_ms / 1000);
+  if (server_.slowlog.wants(micros) && (spec.flags & kSkipSlowlog) == 0) {
+    std::vector<std::string_view> storage;
+    server_.slowlog.add(redact_arguments(full_name(spec), request.args, &storage), micros,
+                        turn.now_ms / 1000, client.address, client.shared.copy_name());
+  }
+  if (server_.clients.has_monitors() && (spec.flags & (kSkipMonitor | kAdmin)) == 0) {
+    feed_monitors(server_.clients, server_.clock.wall_us(), client, full_name(spec), request.args);
+  }
+}
+
+std::string Dispatcher::execute_on_worker(Client& client, const std::vector<std::string>& args,
+                                          Turn& turn) {
+  std::string output;
+  const std::vector<std::string_view> views(args.begin(), args.end());
+  Request request{views, nullptr};
+  ReplyWriter reply(&output, client.protocol);
+  const std::string error = refusal(client, request, turn);
+  turn.last = steady_clock::now();
+  if (!error.empty()) {
+    reject(client, request, error, reply, turn);
+  } else {
+    turn.tick.begin_command(turn.now_ms, ReadTier::kDisk);
+    call(client, request, reply, turn);
+    Status failed = turn.tick.error();
+    if (failed.ok() && turn.tick.has_writes()) failed = turn.tick.commit();
+    if (!failed.ok()) {
+      reply.truncate(0);
+      reply.error("ERR the store cannot be read or written: " + std::string(failed.message()));
+    }
+    account(client, request, output, turn);
+  }
+  if (client.reply_mode == Client::ReplyMode::kOff) output.clear();
+  if (client.reply_mode == Client::ReplyMode::kSkipThis) {
+    output.clear();
+    client.reply_mode = Client::ReplyMode::kOn;
+  }
+  return output;
+}
+
+void Dispatcher::fail_dependents(Turn& turn, const Status& why) {
+  const std::string error = disk_error(why);
+  std::vector<Session::Span> spans;
+  for (size_t i = 0; i < turn.dependents.size();) {
+    Session* session = turn.dependents[i].session;
+    spans.clear();
+    for (size_t j = i; j < turn.dependents.size(); ++j) {
+      if (turn.dependents[j].session != session) continue;
+      spans.push_back(turn.dependents[j].span);
+      turn.dependents[j].session = nullptr;
+    }
+    session->replace_replies(spans, error);
+    while (i < turn.dependents.size() && turn.dependents[i].session == nullptr) ++i;
+  }
+  turn.dependents.clear();
+}
+
+}  // namespace syntropy

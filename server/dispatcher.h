@@ -1,0 +1,89 @@
+// Dispatcher: from a request to its reply. Finds the command, checks what Redis checks before it
+// runs one (arity, authentication, transactions, pauses, a failed disk), runs it in the tick of the
+// calling thread, and accounts for it.
+//
+// Thread safety: one per thread; all share the ServerContext.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "server/command.h"
+#include "server/config/config.h"
+#include "server/context.h"
+#include "server/session.h"
+#include "server/stats.h"
+
+namespace syntropy {
+
+/// A thread's turn: the tick that it is executing, and what it has to remember until the commit.
+struct Turn {
+  using Clock = std::chrono::steady_clock;
+
+  Tick& tick;
+  ThreadStats& stats;
+  const Config& config;
+  uint64_t now_ms = 0;     // wall time of the turn
+  Clock::time_point last;  // end of the last command executed
+  uint32_t commands_left = 0;
+
+  /// Replies that depend on the commit, by session, in the order of their output.
+  struct Dependent {
+    Session* session;
+    Session::Span span;
+  };
+  std::vector<Dependent> dependents;
+
+  /// Time to commit: enough was executed or written.
+  bool spent() const { return commands_left == 0 || tick.pending_bytes() > kMaxPendingBytes; }
+
+  static constexpr uint32_t kMaxCommands = 4096;
+  static constexpr size_t kMaxPendingBytes = size_t{4} << 20;
+};
+
+class Dispatcher {
+ public:
+  explicit Dispatcher(ServerContext& server) : server_(server) {}
+
+  /// Executes one request on the I/O thread. What the session has to wait for, if anything.
+  Session::Wait execute(Session& session, std::span<const std::string_view> args, Turn& turn);
+
+  /// Executes the request of a session that waits for a worker, on the worker's thread; returns
+  /// the reply. Commits what it wrote.
+  std::string execute_on_worker(Client& client, const std::vector<std::string>& args, Turn& turn);
+
+  /// Every reply that depends on a commit or sync that failed becomes an error.
+  static void fail_dependents(Turn& turn, const Status& why);
+
+ private:
+  struct Request {
+    std::span<const std::string_view> args;
+    const CommandSpec* spec = nullptr;  // of the subcommand, where there is one
+  };
+
+  /// The error reply that refuses the request; empty: it may run.
+  std::string refusal(const Client& client, Request& request, const Turn& turn) const;
+  bool must_queue(const Client& client, const CommandSpec& spec) const;
+  bool writes(const Client& client, const CommandSpec& spec) const;
+  void queue(Client& client, const Request& request) const;
+
+  Session::Wait run(Session& session, const Request& request, Turn& turn);
+  void call(Client& client, const Request& request, ReplyWriter& reply, Turn& turn);
+  void call_transaction(Client& client, ReplyWriter& reply, Turn& turn);
+  bool load_transaction(Client& client, Tick& tick) const;
+  void account(Client& client, const Request& request, std::string_view reply, Turn& turn);
+  void reject(Client& client, const Request& request, std::string_view error, ReplyWriter& reply,
+              Turn& turn);
+
+  ServerContext& server_;
+};
+
+/// The text in which a failed commit or sync is reported.
+std::string disk_error(const Status& why);
+
+}  // namespace syntropy

@@ -1,0 +1,383 @@
+#include "server/io_thread.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <cstring>
+
+#include "server/commands/transactions.h"
+#include "server/config/config_store.h"
+#include "server/latency.h"
+#include "storage/base/clock.h"
+#include "storage/keyspace.h"
+
+namespace syntropy {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr size_t kSmallRead = 64 * 1024;
+constexpr size_t kLargeRead = 256 * 1024;  // while a large argument is arriving
+constexpr size_t kKeptOutput = 64 * 1024;  // an output buffer that was larger gives memory back
+constexpr auto kTimerInterval = std::chrono::milliseconds(100);
+
+uint64_t micros_between(Turn::Clock::time_point from, Turn::Clock::time_point to) {
+  return static_cast<uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
+}
+
+}  // namespace
+
+IoThread::IoThread(size_t index, ServerContext& server, Durability& durability, Workers& workers,
+                   std::atomic<uint64_t>& stall_until_us)
+    : index_(index),
+      server_(server),
+      durability_(durability),
+      workers_(workers),
+      stall_until_us_(stall_until_us),
+      stats_(server.stats.slot(index)),
+      dispatcher_(server),
+      tick_(server.keyspace),
+      context_(1),
+      work_(context_.get_executor()),
+      timer_(context_),
+      buffer_(kLargeRead) {
+  refresh_config();
+}
+
+IoThread::~IoThread() { stop(); }
+
+void IoThread::start() {
+  start_timer();
+  thread_ = std::thread([this] { loop(); });
+}
+
+void IoThread::stop() {
+  if (!thread_.joinable()) return;
+  asio::post(context_, [this] {
+    const auto connections = connections_;
+    for (const auto& [id, connection] : connections) {
+      flush(connection);
+      close(connection, "shutdown");
+    }
+    stopping_ = true;
+  });
+  thread_.join();
+}
+
+void IoThread::loop() {
+  while (!stopping_) {
+    if (ready_.empty()) context_.run_one();
+    context_.poll();
+    const uint64_t stall_until = stall_until_us_.load(std::memory_order_relaxed);
+    if (stall_until != 0) {
+      const uint64_t now = server_.clock.monotonic_us();
+      if (now < stall_until) {
+        std::this_thread::sleep_for(std::chrono::microseconds(stall_until - now));
+      }
+    }
+    if (!ready_.empty()) run_tick();
+  }
+}
+
+void IoThread::refresh_config() {
+  const uint64_t generation = server_.config.generation();
+  if (generation == config_generation_) return;
+  config_generation_ = generation;
+  config_ = server_.config.current();
+  const RequestLimits limits{static_cast<int64_t>(config_->clients.proto_max_bulk_len)};
+  for (const auto& [id, connection] : connections_) connection->session.set_limits(limits);
+}
+
+void IoThread::run_tick() {
+  refresh_config();
+  current_.swap(ready_);
+  durability_.start_tick();
+  Turn turn{
+      tick_, stats_, *config_, server_.clock.wall_ms(), Turn::Clock::now(), Turn::kMaxCommands, {}};
+  size_t executed = 0;
+  while (executed < current_.size() && !turn.spent()) {
+    current_[executed]->queued = false;
+    execute(current_[executed++], turn);
+  }
+  // The turn is spent: the others come first in the next one.
+  ready_.insert(ready_.begin(), current_.begin() + static_cast<std::ptrdiff_t>(executed),
+                current_.end());
+  current_.resize(executed);
+  finish(turn);
+  for (const ConnectionPtr& connection : current_) after_tick(connection);
+  current_.clear();
+}
+
+void IoThread::execute(const ConnectionPtr& connection, Turn& turn) {
+  if (connection->closed) return;
+  std::string_view fresh;
+  if (connection->readable && !receive(*connection, &fresh)) {
+    close(connection, "the client closed the connection");
+    return;
+  }
+  Client& client = connection->session.client();
+  client.shared.last_active_ms.store(server_.clock.monotonic_us() / 1000,
+                                     std::memory_order_relaxed);
+  connection->session.run(fresh, dispatcher_, turn);
+}
+
+// False when the connection is at its end.
+bool IoThread::receive(Connection& connection, std::string_view* fresh) {
+  const size_t want = connection.session.bytes_needed() > kSmallRead ? kLargeRead : kSmallRead;
+  const ssize_t got = ::recv(connection.socket.native_handle(), buffer_.data(), want, MSG_DONTWAIT);
+  if (got < 0) {
+    connection.readable = false;
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+  }
+  if (got == 0) return false;
+  const auto bytes = static_cast<size_t>(got);
+  connection.readable = bytes == want;  // then there may be more
+  *fresh = {buffer_.data(), bytes};
+  stats_.add(kInputBytes, bytes);
+  stats_.add(kReads);
+  connection.session.client().shared.total_in.fetch_add(bytes, std::memory_order_relaxed);
+  return true;
+}
+
+void IoThread::finish(Turn& turn) {
+  const bool wrote = tick_.has_writes();
+  const auto started = Turn::Clock::now();
+  Status ended = tick_.commit();
+  if (wrote) {
+    server_.latency.record(kLatencyCommit, micros_between(started, Turn::Clock::now()),
+                           turn.now_ms / 1000);
+  }
+  const Status durable = durability_.finish_tick(wrote && ended.ok());
+  if (ended.ok()) ended = durable;
+  if (!ended.ok()) Dispatcher::fail_dependents(turn, ended);
+}
+
+void IoThread::after_tick(const ConnectionPtr& connection) {
+  if (connection->closed) return;
+  flush(connection);
+  if (connection->closed) return;
+  Session& session = connection->session;
+  session.client().shared.query_bytes.store(session.input_bytes(), std::memory_order_relaxed);
+  if (session.client().close_after_reply) {
+    if (connection->unsent() == 0) close(connection, "done");
+    return;
+  }
+  if (session.input_bytes() > config_->clients.query_buffer_limit) {
+    stats_.add(kQueryLimitClosed);
+    spdlog::warn("closing client {}: its query exceeds client-query-buffer-limit ({} bytes)",
+                 session.client().address, config_->clients.query_buffer_limit);
+    return close(connection, "query limit");
+  }
+  session.client().shared.blocked.store(session.wait() != Session::Wait::kNone,
+                                        std::memory_order_relaxed);
+  switch (session.wait()) {
+    case Session::Wait::kFetch:
+      return start_fetch(connection);
+    case Session::Wait::kWorker:
+      return start_worker(connection);
+    case Session::Wait::kPause:
+      return;  // the timer looks after it
+    case Session::Wait::kNone:
+      break;
+  }
+  if (session.has_more() || connection->readable) {
+    make_ready(connection);
+  } else {
+    await_readable(connection);
+  }
+}
+
+void IoThread::make_ready(const ConnectionPtr& connection) {
+  if (connection->queued || connection->closed) return;
+  connection->queued = true;
+  ready_.push_back(connection);
+}
+
+void IoThread::await_readable(const ConnectionPtr& connection) {
+  if (connection->reading || connection->closed) return;
+  connection->reading = true;
+  connection->socket.async_wait(Socket::wait_read,
+                                [this, connection](const boost::system::error_code& error) {
+                                  connection->reading = false;
+                                  if (error || connection->closed) return;
+                                  connection->readable = true;
+                                  // While it waits, what the client sends stays in the kernel.
+                                  if (connection->session.wait() == Session::Wait::kNone)
+                                    make_ready(connection);
+                                });
+}
+
+void IoThread::flush(const ConnectionPtr& connection) {
+  std::string& output = connection->session.output();
+  while (connection->unsent() > 0) {
+    const ssize_t taken =
+        ::send(connection->socket.native_handle(), output.data() + connection->sent,
+               connection->unsent(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (taken < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) return close(connection, std::strerror(errno));
+      break;
+    }
+    connection->sent += static_cast<size_t>(taken);
+    stats_.add(kOutputBytes, static_cast<uint64_t>(taken));
+    stats_.add(kWrites);
+    connection->session.client().shared.total_out.fetch_add(static_cast<uint64_t>(taken),
+                                                            std::memory_order_relaxed);
+  }
+  if (connection->unsent() == 0) {
+    output.clear();
+    if (output.capacity() > kKeptOutput) std::string().swap(output);
+    connection->sent = 0;
+  } else {
+    if (connection->sent > output.size() / 2) {
+      output.erase(0, connection->sent);
+      connection->sent = 0;
+    }
+    await_writable(connection);
+  }
+  check_limits(connection, server_.clock.monotonic_us() / 1000);
+}
+
+void IoThread::await_writable(const ConnectionPtr& connection) {
+  if (connection->writing || connection->closed) return;
+  connection->writing = true;
+  connection->socket.async_wait(Socket::wait_write,
+                                [this, connection](const boost::system::error_code& error) {
+                                  connection->writing = false;
+                                  if (error || connection->closed) return;
+                                  flush(connection);
+                                  if (!connection->closed && connection->unsent() == 0 &&
+                                      connection->session.client().close_after_reply) {
+                                    close(connection, "done");
+                                  }
+                                });
+}
+
+void IoThread::check_limits(const ConnectionPtr& connection, uint64_t now_ms) {
+  if (connection->closed) return;
+  Client& client = connection->session.client();
+  const size_t unsent = connection->unsent();
+  client.shared.output_bytes.store(unsent == 0 ? 0 : connection->session.output().capacity(),
+                                   std::memory_order_relaxed);
+  const OutputLimit& limit = config_->clients.output_limit(ClientClass::kNormal);
+  const bool over_soft = limit.soft_bytes != 0 && unsent > limit.soft_bytes;
+  if (!over_soft) connection->over_soft_since_ms = 0;
+  if (over_soft && connection->over_soft_since_ms == 0) connection->over_soft_since_ms = now_ms;
+  const bool too_long =
+      over_soft && now_ms - connection->over_soft_since_ms >= limit.soft_seconds * 1000;
+  const bool over_hard = limit.hard_bytes != 0 && unsent > limit.hard_bytes;
+  if (!over_hard && !too_long) return;
+  stats_.add(kOutputLimitClosed);
+  spdlog::warn(
+      "closing client {}: {} bytes of replies it doesn't read exceed "
+      "client-output-buffer-limit",
+      client.address, unsent);
+  close(connection, "output limit");
+}
+
+void IoThread::close(const ConnectionPtr& connection, std::string_view why) {
+  if (connection->closed) return;
+  connection->closed = true;
+  Client& client = connection->session.client();
+  spdlog::debug("client {} closed: {}", client.address, why);
+  client.shared.closing.store(true, std::memory_order_relaxed);
+  server_.clients.set_monitor(client, false);
+  server_.clients.remove(client.id);
+  connections_.erase(client.id);
+  boost::system::error_code ignored;
+  connection->socket.close(ignored);
+}
+
+void IoThread::adopt(Socket socket, std::shared_ptr<Client> client) {
+  const RequestLimits limits{
+      static_cast<int64_t>(server_.config.current()->clients.proto_max_bulk_len)};
+  auto connection = std::make_shared<Connection>(std::move(socket), client, limits);
+  const std::weak_ptr<Connection> weak = connection;
+  client->request_close = [this, weak] {
+    asio::post(context_, [this, weak] {
+      if (const ConnectionPtr alive = weak.lock()) close(alive, "asked to close");
+    });
+  };
+  client->push = [this, weak](std::string bytes) {
+    asio::post(context_, [this, weak, bytes = std::move(bytes)] {
+      const ConnectionPtr alive = weak.lock();
+      if (alive == nullptr || alive->closed) return;
+      alive->session.output().append(bytes);
+      flush(alive);
+    });
+  };
+  server_.clients.add(client);
+  asio::post(context_, [this, connection] {
+    connections_.emplace(connection->session.client().id, connection);
+    await_readable(connection);
+  });
+}
+
+void IoThread::start_fetch(const ConnectionPtr& connection) {
+  workers_.post([this, connection, keys = connection->session.misses()](ThreadStats&) {
+    const auto started = Turn::Clock::now();
+    // An error shows again, with its text, when the command is executed anew.
+    (void)server_.keyspace.fetch(keys);
+    server_.latency.record(kLatencyFetch, micros_between(started, Turn::Clock::now()),
+                           server_.clock.wall_ms() / 1000);
+    asio::post(context_, [this, connection] { resume(connection); });
+  });
+}
+
+void IoThread::start_worker(const ConnectionPtr& connection) {
+  workers_.post([this, connection, config = config_](ThreadStats& stats) {
+    Session& session = connection->session;
+    Tick tick(server_.keyspace);
+    Turn turn{tick, stats, *config, server_.clock.wall_ms(), Turn::Clock::now(), 1, {}};
+    durability_.start_tick();
+    auto reply = std::make_shared<std::string>(
+        Dispatcher(server_).execute_on_worker(session.client(), session.worker_args(), turn));
+    // Under "always" what it read must be durable before the reply leaves; what it wrote is only
+    // bookkeeping, so an error is the engine's to report.
+    (void)durability_.finish_tick(false);
+    asio::post(context_, [this, connection, reply] {
+      connection->session.output().append(*reply);
+      resume(connection);
+    });
+  });
+}
+
+void IoThread::resume(const ConnectionPtr& connection) {
+  if (connection->closed) return;
+  connection->session.resume();
+  make_ready(connection);
+}
+
+void IoThread::start_timer() {
+  timer_.expires_after(kTimerInterval);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    on_timer();
+    start_timer();
+  });
+}
+
+void IoThread::on_timer() {
+  refresh_config();
+  const uint64_t now_ms = server_.clock.monotonic_us() / 1000;
+  const auto timeout_ms = static_cast<uint64_t>(config_->clients.timeout_s) * 1000;
+  const auto connections = connections_;
+  for (const auto& [id, connection] : connections) {
+    Session& session = connection->session;
+    check_limits(connection, now_ms);
+    if (connection->closed) continue;
+    if (session.wait() == Session::Wait::kPause) resume(connection);
+    const uint64_t last_active =
+        session.client().shared.last_active_ms.load(std::memory_order_relaxed);
+    if (timeout_ms != 0 && session.wait() == Session::Wait::kNone &&
+        !session.client().shared.monitor.load() && now_ms - last_active > timeout_ms) {
+      close(connection, "idle for longer than 'timeout'");
+    }
+  }
+}
+
+}  // namespace syntropy

@@ -1,0 +1,94 @@
+// IoThread: one event loop with its connections. In a loop: take all sockets that are ready,
+// execute what they sent in one tick, commit it, send the replies.
+//
+// Two reads of one socket never happen in a tick, and a connection that has to wait (session.h)
+// isn't read from, so that a client cannot make the server hold more than its limits. Bytes are
+// read into one buffer of the thread; only an incomplete command is kept per connection.
+//
+// Thread safety: start, stop, adopt, post_resume and the counters from any thread; everything else
+// on the thread itself.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "server/connection.h"
+#include "server/dispatcher.h"
+#include "server/workers.h"
+#include "storage/durability.h"
+
+namespace syntropy {
+
+class IoThread {
+ public:
+  using Socket = Connection::Socket;
+
+  /// `workers` runs what would stall the thread. All references must outlive stop().
+  IoThread(size_t index, ServerContext& server, Durability& durability, Workers& workers,
+           std::atomic<uint64_t>& stall_until_us);
+  ~IoThread();
+
+  void start();
+  /// Sends what can be sent at once, closes all connections and joins the thread.
+  void stop();
+
+  /// Takes over a connected socket, made for context(), whose client isn't registered yet.
+  void adopt(Socket socket, std::shared_ptr<Client> client);
+  boost::asio::io_context& context() { return context_; }
+
+ private:
+  using ConnectionPtr = std::shared_ptr<Connection>;
+
+  void loop();
+  void run_tick();
+  void execute(const ConnectionPtr& connection, Turn& turn);
+  void finish(Turn& turn);
+  void after_tick(const ConnectionPtr& connection);
+
+  void await_readable(const ConnectionPtr& connection);
+  void make_ready(const ConnectionPtr& connection);
+  bool receive(Connection& connection, std::string_view* fresh);
+  void flush(const ConnectionPtr& connection);
+  void await_writable(const ConnectionPtr& connection);
+  void close(const ConnectionPtr& connection, std::string_view why);
+
+  void start_fetch(const ConnectionPtr& connection);
+  void start_worker(const ConnectionPtr& connection);
+  void resume(const ConnectionPtr& connection);
+  void start_timer();
+  void on_timer();
+  void check_limits(const ConnectionPtr& connection, uint64_t now_ms);
+  void refresh_config();
+
+  const size_t index_;
+  ServerContext& server_;
+  Durability& durability_;
+  Workers& workers_;
+  std::atomic<uint64_t>& stall_until_us_;  // monotonic; DEBUG SLEEP
+  ThreadStats& stats_;
+  Dispatcher dispatcher_;
+  Tick tick_;
+  std::shared_ptr<const Config> config_;
+  uint64_t config_generation_ = 0;
+
+  boost::asio::io_context context_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::steady_timer timer_;
+  std::unordered_map<uint64_t, ConnectionPtr> connections_;  // by client id
+  std::vector<ConnectionPtr> ready_;
+  std::vector<ConnectionPtr> current_;  // those of this tick
+  std::vector<char> buffer_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+}  // namespace syntropy

@@ -1,0 +1,73 @@
+#include "server/session.h"
+
+#include <utility>
+
+#include "server/dispatcher.h"
+#include "server/resp/reply.h"
+
+namespace syntropy {
+namespace {
+
+// An input buffer that has grown larger gives its memory back when it is empty.
+constexpr size_t kKeptBuffer = 16 * 1024;
+
+}  // namespace
+
+Session::Session(std::shared_ptr<Client> client, const RequestLimits& limits)
+    : client_(std::move(client)), parser_(limits) {
+  parser_.set_authenticated(client_->authenticated);
+}
+
+void Session::run(std::string_view fresh, Dispatcher& dispatcher, Turn& turn) {
+  const bool is_input = !input_.empty();
+  if (is_input) input_.append(fresh);
+  const std::string_view view = is_input ? std::string_view(input_) : fresh;
+  size_t used = 0;
+  has_more_ = false;
+  while (wait_ == Wait::kNone && !client_->close_after_reply) {
+    if (turn.spent()) {
+      has_more_ = used < view.size();
+      break;
+    }
+    size_t consumed = 0;
+    const ParseResult result = parser_.parse(view.substr(used), &consumed, &args_);
+    if (result == ParseResult::kError) {
+      ReplyWriter(&output_, client_->protocol).error("ERR " + parser_.message());
+      client_->close_after_reply = true;
+      break;
+    }
+    if (result == ParseResult::kNeedMore) {
+      used += consumed;
+      break;
+    }
+    wait_ = dispatcher.execute(*this, args_, turn);
+    const bool again = wait_ == Wait::kFetch || wait_ == Wait::kPause;
+    if (!again) used += consumed;
+    parser_.set_authenticated(client_->authenticated);
+  }
+  keep(view, is_input, used);
+}
+
+void Session::keep(std::string_view view, bool is_input, size_t used) {
+  if (client_->close_after_reply) used = view.size();
+  if (!is_input) {
+    input_.assign(view.substr(used));
+  } else if (used != 0) {
+    input_.erase(0, used);
+  }
+  if (input_.empty() && input_.capacity() > kKeptBuffer) std::string().swap(input_);
+}
+
+void Session::replace_replies(const std::vector<Span>& spans, std::string_view error) {
+  std::string replaced;
+  size_t done = 0;
+  for (const Span& span : spans) {
+    replaced.append(output_, done, span.begin - done);
+    ReplyWriter(&replaced, client_->protocol).error(error);
+    done = span.end;
+  }
+  replaced.append(output_, done);
+  output_ = std::move(replaced);
+}
+
+}  // namespace syntropy
