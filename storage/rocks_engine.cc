@@ -1,0 +1,324 @@
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/write_batch.h>
+
+#include <algorithm>
+#include <cassert>
+#include <filesystem>
+#include <utility>
+
+#include "storage/base/coding.h"
+#include "storage/local_keys.h"
+#include "storage/rocks_engine_impl.h"
+#include "storage/rocks_setup.h"
+#include "storage/wal_audit.h"
+
+namespace syntropy {
+namespace {
+
+using rocksdb::Slice;
+
+// Counts how often a new log had to be begun.
+constexpr std::string_view kRecoveriesMeta = "recoveries";
+
+Status not_found() {
+  // Absent keys are common, and making a Status allocates.
+  thread_local const Status kStatus = Status::not_found("no such key");
+  return kStatus;
+}
+
+rocksdb::ReadOptions tier_options(rocksdb::ReadTier tier) {
+  rocksdb::ReadOptions options;
+  options.read_tier = tier;
+  return options;
+}
+
+class RocksBatch final : public EngineBatch {
+ public:
+  void put(std::string_view key, std::string_view value) override { note(batch_.Put(key, value)); }
+  void erase(std::string_view key) override { note(batch_.Delete(key)); }
+  void clear() override {
+    batch_.Clear();
+    status_ = rocksdb::Status::OK();
+  }
+  bool empty() const override { return batch_.Count() == 0; }
+  size_t bytes() const override { return batch_.GetDataSize(); }
+
+  rocksdb::WriteBatch& batch() { return batch_; }
+  const rocksdb::Status& status() const { return status_; }
+
+ private:
+  void note(rocksdb::Status status) {
+    if (status_.ok()) status_ = std::move(status);
+  }
+
+  rocksdb::WriteBatch batch_;
+  rocksdb::Status status_;  // the first change that could not be taken in (above 4 GiB)
+};
+
+class RocksSnapshot final : public EngineSnapshot {
+ public:
+  explicit RocksSnapshot(rocksdb::DB& db) : db_(db), snapshot_(db.GetSnapshot()) {}
+  ~RocksSnapshot() override { db_.ReleaseSnapshot(snapshot_); }
+  const rocksdb::Snapshot* get() const { return snapshot_; }
+
+ private:
+  rocksdb::DB& db_;
+  const rocksdb::Snapshot* const snapshot_;
+};
+
+class RocksIterator final : public EngineIterator {
+ public:
+  RocksIterator(rocksdb::DB& db, std::string lower, std::string upper,
+                const rocksdb::Snapshot* snapshot)
+      : lower_(std::move(lower)),
+        upper_(std::move(upper)),
+        lower_slice_(lower_),
+        upper_slice_(upper_) {
+    rocksdb::ReadOptions options;
+    options.iterate_lower_bound = &lower_slice_;
+    if (!upper_.empty()) options.iterate_upper_bound = &upper_slice_;
+    options.snapshot = snapshot;
+    options.fill_cache = snapshot == nullptr;
+    iterator_.reset(db.NewIterator(options));
+  }
+
+  void seek(std::string_view key) override { iterator_->Seek(key); }
+  void next() override { iterator_->Next(); }
+  bool valid() const override { return iterator_->Valid(); }
+  std::string_view key() const override { return iterator_->key().ToStringView(); }
+  std::string_view value() const override { return iterator_->value().ToStringView(); }
+  Status status() const override { return from_rocks(iterator_->status()); }
+
+ private:
+  const std::string lower_;
+  const std::string upper_;
+  const Slice lower_slice_;
+  const Slice upper_slice_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+}  // namespace
+
+rocksdb::CompactionFilter::Decision PurgeAdapter::FilterV2(int, const Slice& key, ValueType type,
+                                                           const Slice& value, std::string*,
+                                                           std::string*) const {
+  const bool drop =
+      type == ValueType::kValue && purge_->may_drop(key.ToStringView(), value.ToStringView());
+  return drop ? Decision::kRemove : Decision::kKeep;
+}
+
+void RocksWatch::OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) {
+  errors_.fetch_add(1, std::memory_order_relaxed);
+  // Below "hard" RocksDB goes on writing and tries again by itself.
+  if (error->severity() < rocksdb::Status::Severity::kHardError) return;
+  const std::lock_guard lock(mutex_);
+  if (engine_ != nullptr) {
+    engine_->degrade(*error);
+  } else if (early_.ok()) {
+    early_ = *error;
+  }
+}
+
+void RocksWatch::OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                                      bool* auto_recovery) {
+  *auto_recovery = false;
+}
+
+void RocksWatch::attach(RocksEngine* engine) {
+  const std::lock_guard lock(mutex_);
+  engine_ = engine;
+  if (engine_ != nullptr && !early_.ok()) engine_->degrade(early_);
+}
+
+RocksEngine::RocksEngine(Parts parts, std::unique_ptr<rocksdb::DB> db)
+    : parts_(std::move(parts)),
+      read_memory_(tier_options(rocksdb::kBlockCacheTier)),
+      read_disk_(tier_options(rocksdb::kReadAllTier)),
+      db_(std::move(db)) {
+  // What opening replayed from the log is in table files by now.
+  synced_through_ = db_->GetLatestSequenceNumber();
+  parts_.watch->attach(this);
+}
+
+RocksEngine::~RocksEngine() {
+  parts_.watch->attach(nullptr);
+  db_.reset();
+}
+
+Status RocksEngine::get(std::string_view key, ReadTier tier, std::string* value) {
+  const auto& options = tier == ReadTier::kMemory ? read_memory_ : read_disk_;
+  rocksdb::PinnableSlice slice(value);
+  const rocksdb::Status status = db_->Get(options, db_->DefaultColumnFamily(), key, &slice);
+  if (status.ok()) {
+    // A row from a memtable was copied into `value` already; one from a block is pinned there.
+    if (slice.IsPinned()) value->assign(slice.data(), slice.size());
+    return {};
+  }
+  if (status.IsNotFound()) return not_found();
+  return from_rocks(status);
+}
+
+std::unique_ptr<EngineBatch> RocksEngine::new_batch() { return std::make_unique<RocksBatch>(); }
+
+Status RocksEngine::write(EngineBatch& batch) {
+  const std::shared_lock gate(gate_);
+  if (degraded()) return health();
+  auto& rocks = static_cast<RocksBatch&>(batch);
+  if (!rocks.status().ok()) return from_rocks(rocks.status());
+  if (rocks.empty()) return {};
+  add_claim(synced_through_.load(std::memory_order_relaxed), &rocks.batch());
+  const rocksdb::Status status = db_->Write(write_options_, &rocks.batch());
+  if (!status.ok()) degrade(status);
+  return from_rocks(status);
+}
+
+Status RocksEngine::sync() {
+  const std::shared_lock gate(gate_);
+  if (degraded()) return health();
+  const uint64_t covered = db_->GetLatestSequenceNumber();
+  const rocksdb::Status status = db_->SyncWAL();
+  if (!status.ok()) {
+    degrade(status);
+    return from_rocks(status);
+  }
+  // Another thread's write or sync may have failed meanwhile. What this sync covered is durable
+  // all the same, but callers may rely on health() after an ok.
+  uint64_t seen = synced_through_.load(std::memory_order_relaxed);
+  while (seen < covered && !synced_through_.compare_exchange_weak(seen, covered)) {
+  }
+  return {};
+}
+
+Status RocksEngine::health() const {
+  if (!degraded()) return {};
+  const std::lock_guard lock(health_mutex_);
+  return health_;
+}
+
+void RocksEngine::degrade(const rocksdb::Status& cause) {
+  const std::lock_guard lock(health_mutex_);
+  if (degraded()) return;
+  health_ = from_rocks(cause);
+  degraded_.store(true, std::memory_order_release);
+}
+
+Status RocksEngine::recover() {
+  const std::lock_guard recovery(recovery_mutex_);
+  const std::unique_lock gate(gate_);
+  if (!degraded()) return {};
+  rocksdb::Status status = db_->Resume();
+  if (status.ok()) status = begin_new_log();
+  if (!status.ok()) return from_rocks(status);
+  recoveries_.fetch_add(1, std::memory_order_relaxed);
+  synced_through_ = db_->GetLatestSequenceNumber();
+  const std::lock_guard lock(health_mutex_);
+  health_ = Status();
+  degraded_.store(false, std::memory_order_release);
+  return {};
+}
+
+// RocksDB begins a new log when it switches memtables, and it switches only those that hold
+// something: a record that bypasses the log makes sure of that. Its flush makes everything before
+// it durable in table files, so that the old log doesn't count any more.
+rocksdb::Status RocksEngine::begin_new_log() {
+  std::unique_ptr<rocksdb::LogFile> before;
+  std::unique_ptr<rocksdb::LogFile> after;
+  rocksdb::Status status = db_->GetCurrentWalFile(&before);
+  if (!status.ok()) return status;
+
+  std::string count;
+  put_fixed64_le(&count, recoveries_.load(std::memory_order_relaxed) + 1);
+  rocksdb::WriteOptions unlogged;
+  unlogged.disableWAL = true;
+  status = db_->Put(unlogged, meta_key(kRecoveriesMeta), count);
+  if (!status.ok()) return status;
+  rocksdb::FlushOptions flush_now;
+  flush_now.allow_write_stall = true;
+  status = db_->Flush(flush_now);
+  if (!status.ok()) return status;
+
+  status = db_->GetCurrentWalFile(&after);
+  if (!status.ok()) return status;
+  if (after->LogNumber() == before->LogNumber()) {
+    return rocksdb::Status::Aborted("the failed log is still in use: " + after->PathName());
+  }
+  return status;
+}
+
+std::unique_ptr<EngineSnapshot> RocksEngine::snapshot() {
+  return std::make_unique<RocksSnapshot>(*db_);
+}
+
+std::unique_ptr<EngineIterator> RocksEngine::iterate(std::string lower, std::string upper,
+                                                     const EngineSnapshot* snapshot) {
+  const rocksdb::Snapshot* at =
+      snapshot == nullptr ? nullptr : static_cast<const RocksSnapshot*>(snapshot)->get();
+  return std::make_unique<RocksIterator>(*db_, std::move(lower), std::move(upper), at);
+}
+
+Status RocksEngine::checkpoint(const std::string& dir) {
+  std::error_code error;
+  if (std::filesystem::exists(dir, error)) return Status::already_exists(dir + " exists");
+  rocksdb::Checkpoint* made = nullptr;
+  rocksdb::Status status = rocksdb::Checkpoint::Create(db_.get(), &made);
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  if (status.ok()) status = checkpoint->CreateCheckpoint(dir);
+  return from_rocks(status);
+}
+
+Status RocksEngine::flush() {
+  if (degraded()) return health();
+  return from_rocks(db_->Flush(rocksdb::FlushOptions()));
+}
+
+Status RocksEngine::compact(std::string_view lower, std::string_view upper) {
+  if (degraded()) return health();
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  // Rows of the last level are rewritten too, or the dead among them would stay.
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  const Slice from(lower);
+  const Slice to(upper);
+  return from_rocks(
+      db_->CompactRange(options, lower.empty() ? nullptr : &from, upper.empty() ? nullptr : &to));
+}
+
+uint64_t RocksEngine::property(const std::string& name) const {
+  uint64_t value = 0;
+  return db_->GetIntProperty(name, &value) ? value : 0;
+}
+
+EngineStats RocksEngine::stats() const {
+  using Properties = rocksdb::DB::Properties;
+  EngineStats stats;
+  stats.live_bytes = property(Properties::kEstimateLiveDataSize);
+  stats.disk_bytes = property(Properties::kTotalSstFilesSize);
+  stats.memtable_bytes = property(Properties::kSizeAllMemTables);
+  stats.block_cache_bytes = property(Properties::kBlockCacheUsage);
+  stats.block_cache_capacity = property(Properties::kBlockCacheCapacity);
+  stats.table_reader_bytes = property(Properties::kEstimateTableReadersMem);
+  stats.pending_compaction_bytes = property(Properties::kEstimatePendingCompactionBytes);
+  stats.write_stalled = property(Properties::kIsWriteStopped) != 0 ||
+                        property(Properties::kActualDelayedWriteRate) != 0;
+  std::string levels;
+  for (int level = 0; level < db_->NumberLevels(); ++level) {
+    std::string files;
+    db_->GetProperty(Properties::kNumFilesAtLevelPrefix + std::to_string(level), &files);
+    stats.files += std::strtoull(files.c_str(), nullptr, 10);
+    levels += (level == 0 ? "" : ",") + files;
+  }
+  const auto add = [&stats](const char* name, std::string value) {
+    stats.more.emplace_back(name, std::move(value));
+  };
+  add("rocksdb_files_per_level", levels);
+  add("rocksdb_estimated_keys", std::to_string(property(Properties::kEstimateNumKeys)));
+  add("rocksdb_running_compactions", std::to_string(property(Properties::kNumRunningCompactions)));
+  add("rocksdb_running_flushes", std::to_string(property(Properties::kNumRunningFlushes)));
+  add("rocksdb_immutable_memtables", std::to_string(property(Properties::kNumImmutableMemTable)));
+  add("rocksdb_background_errors", std::to_string(parts_.watch->background_errors()));
+  add("rocksdb_recoveries", std::to_string(recoveries_.load(std::memory_order_relaxed)));
+  add("rocksdb_unsynced_tail_dropped_at_start", parts_.dropped_tail_of.empty() ? "0" : "1");
+  return stats;
+}
+
+}  // namespace syntropy

@@ -1,0 +1,113 @@
+// The class behind open_rocks_engine(): see storage/rocks_engine.h.
+//
+// For files of storage/ only: RocksDB stays out of other headers.
+//
+// Locks, in the order in which they are taken:
+//   recovery_mutex_  one recovery at a time
+//   gate_            writes and syncs hold it shared, a recovery exclusively: while the log is
+//                    being replaced nobody writes to either
+//   health_mutex_    guards health_; RocksDB's listener takes it under RocksDB's own mutex
+#pragma once
+
+#include <rocksdb/compaction_filter.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+
+#include "storage/engine.h"
+#include "storage/rocks_log.h"
+
+namespace syntropy {
+
+/// Lets RocksDB ask a PurgeFilter. A dropped row becomes a deletion at its own sequence number, so
+/// that older versions in deeper levels stay hidden; the deletion itself goes at the last level.
+/// RocksDB asks about rows that open snapshots can see, too; see storage/purge.h.
+class PurgeAdapter final : public rocksdb::CompactionFilter {
+ public:
+  explicit PurgeAdapter(const PurgeFilter* purge) : purge_(purge) {}
+  const char* Name() const override { return "SyntropyPurge"; }
+  Decision FilterV2(int level, const rocksdb::Slice& key, ValueType type,
+                    const rocksdb::Slice& value, std::string* new_value,
+                    std::string* skip_until) const override;
+
+ private:
+  const PurgeFilter* const purge_;
+};
+
+class RocksEngine final : public Engine {
+ public:
+  /// What a database needs and must not outlive. Made first, filled while opening.
+  struct Parts {
+    std::unique_ptr<rocksdb::Env> env;
+    std::shared_ptr<RocksLog> log;
+    std::unique_ptr<PurgeAdapter> purge;  // null: nothing is dropped
+    std::shared_ptr<class RocksWatch> watch;
+    std::string dropped_tail_of;  // log file whose unsynced tail was lost; empty: none
+  };
+
+  RocksEngine(Parts parts, std::unique_ptr<rocksdb::DB> db);
+  ~RocksEngine() override;
+
+  Status get(std::string_view key, ReadTier tier, std::string* value) override;
+  std::unique_ptr<EngineBatch> new_batch() override;
+  Status write(EngineBatch& batch) override;
+  Status sync() override;
+  Status health() const override;
+  Status recover() override;
+  std::unique_ptr<EngineSnapshot> snapshot() override;
+  std::unique_ptr<EngineIterator> iterate(std::string lower, std::string upper,
+                                          const EngineSnapshot* snapshot) override;
+  Status checkpoint(const std::string& dir) override;
+  Status flush() override;
+  Status compact(std::string_view lower, std::string_view upper) override;
+  EngineStats stats() const override;
+
+  /// Makes the engine degraded, unless it is already.
+  void degrade(const rocksdb::Status& cause);
+
+ private:
+  bool degraded() const { return degraded_.load(std::memory_order_acquire); }
+  rocksdb::Status begin_new_log();
+  uint64_t property(const std::string& name) const;
+
+  Parts parts_;
+  rocksdb::ReadOptions read_memory_;
+  const rocksdb::ReadOptions read_disk_;
+  const rocksdb::WriteOptions write_options_;
+
+  std::mutex recovery_mutex_;
+  std::shared_mutex gate_;
+  std::atomic<bool> degraded_{false};
+  mutable std::mutex health_mutex_;
+  Status health_;
+  std::atomic<uint64_t> synced_through_{0};  // sequence number; all up to it is durable
+  std::atomic<uint64_t> recoveries_{0};
+
+  std::unique_ptr<rocksdb::DB> db_;  // goes first
+};
+
+/// Hears of RocksDB's background errors and degrades the engine.
+class RocksWatch final : public rocksdb::EventListener {
+ public:
+  const char* Name() const override { return "SyntropyWatch"; }
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error,
+                            bool* auto_recovery) override;
+
+  /// Null: nobody is told. An error heard before an engine is attached is told then.
+  void attach(RocksEngine* engine);
+  uint64_t background_errors() const { return errors_.load(std::memory_order_relaxed); }
+
+ private:
+  std::mutex mutex_;  // guards engine_ and early_
+  RocksEngine* engine_ = nullptr;
+  rocksdb::Status early_;
+  std::atomic<uint64_t> errors_{0};
+};
+
+}  // namespace syntropy

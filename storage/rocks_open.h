@@ -1,0 +1,21 @@
+// Opens a store on a file system of the caller's. What open_rocks_engine() does, for tests.
+//
+// For files of storage/ and tests only: RocksDB stays out of other headers.
+#pragma once
+
+#include <rocksdb/file_system.h>
+
+#include <memory>
+#include <string>
+
+#include "storage/engine.h"
+#include "storage/rocks_options.h"
+
+namespace syntropy {
+
+/// As open_rocks_engine(), with all files on `file_system`.
+Result<std::unique_ptr<Engine>> open_rocks_engine_on(
+    const RocksOptions& options, const PurgeFilter* purge,
+    std::shared_ptr<rocksdb::FileSystem> file_system);
+
+}  // namespace syntropy

@@ -1,0 +1,147 @@
+#include "storage/rocks_setup.h"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+
+#include <algorithm>
+#include <bit>
+#include <map>
+
+#include "storage/rocks_file_system.h"
+
+namespace syntropy {
+namespace {
+
+// An index or filter block of a large table file measures half a MiB; a shard of the cache has to
+// hold several of them beside data.
+constexpr uint64_t kLeastCacheShardBytes = uint64_t{8} << 20;
+
+std::shared_ptr<rocksdb::Cache> make_cache(uint64_t bytes) {
+  rocksdb::LRUCacheOptions cache;
+  cache.capacity = bytes;
+  const uint64_t shards = std::max<uint64_t>(1, bytes / kLeastCacheShardBytes);
+  cache.num_shard_bits = std::min(6, static_cast<int>(std::bit_width(shards)) - 1);
+  cache.high_pri_pool_ratio = 0.5;
+  return rocksdb::NewLRUCache(cache);
+}
+
+rocksdb::BlockBasedTableOptions table_setup(const RocksOptions& options) {
+  rocksdb::BlockBasedTableOptions table;
+  table.format_version = 5;
+  table.block_size = options.block_bytes;
+  table.block_cache = make_cache(options.block_cache_bytes);
+  // Memory stays bounded: indexes and filters live in the cache, and go after data does.
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  // Most reads are of single rows.
+  table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
+  table.whole_key_filtering = true;
+  table.optimize_filters_for_memory = true;
+  if (options.bloom_bits_per_key > 0) {
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(options.bloom_bits_per_key));
+  }
+  return table;
+}
+
+Result<rocksdb::CompressionType> compression_type(const std::string& name) {
+  static const std::map<std::string, rocksdb::CompressionType> kTypes = {
+      {"none", rocksdb::kNoCompression},
+      {"snappy", rocksdb::kSnappyCompression},
+      {"zlib", rocksdb::kZlibCompression},
+      {"lz4", rocksdb::kLZ4Compression},
+      {"zstd", rocksdb::kZSTD},
+  };
+  const rocksdb::CompressionType type = kTypes.at(name);
+  const auto supported = rocksdb::GetSupportedCompressions();
+  if (std::find(supported.begin(), supported.end(), type) == supported.end()) {
+    return Status::invalid_argument("RocksDB was built without the compression '" + name + "'");
+  }
+  return type;
+}
+
+Status set_compression(const RocksOptions& options, rocksdb::Options* rocks) {
+  const Result<rocksdb::CompressionType> type = compression_type(options.compression);
+  if (!type.ok()) return type.status();
+  rocks->compression = *type;
+  // Files of the first level are merged soon: compressing them costs more than it saves.
+  rocks->compression_per_level.assign(static_cast<size_t>(rocks->num_levels), *type);
+  rocks->compression_per_level.front() = rocksdb::kNoCompression;
+  if (!options.bottommost_compression.empty()) {
+    const auto bottommost = compression_type(options.bottommost_compression);
+    if (!bottommost.ok()) return bottommost.status();
+    rocks->bottommost_compression = *bottommost;
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<rocksdb::Options> rocks_setup(const RocksOptions& options) {
+  rocksdb::Options rocks;
+  rocks.create_if_missing = true;
+  rocks.paranoid_checks = true;
+  rocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_setup(options)));
+
+  rocks.write_buffer_size = options.write_buffer_bytes;
+  rocks.max_write_buffer_number = static_cast<int>(options.max_write_buffers);
+  rocks.memtable_whole_key_filtering = true;
+  rocks.memtable_prefix_bloom_size_ratio = 0.02;
+  // Writers are serialized above us; what makes room for several of them only costs.
+  rocks.allow_concurrent_memtable_write = false;
+  rocks.enable_write_thread_adaptive_yield = false;
+
+  rocks.level_compaction_dynamic_level_bytes = true;
+  rocks.target_file_size_base = options.target_file_bytes;
+  rocks.max_bytes_for_level_base =
+      std::max(8 * options.write_buffer_bytes, 4 * options.target_file_bytes);
+  rocks.max_background_jobs = static_cast<int>(options.max_background_jobs);
+  rocks.bytes_per_sync = options.bytes_per_sync;
+  rocks.max_open_files = options.max_open_files;
+
+  // A recycled log could not tell its torn tail from the records of its former life.
+  rocks.recycle_log_file_num = 0;
+  rocks.avoid_flush_during_shutdown = true;
+  rocks.skip_stats_update_on_db_open = true;
+  // Engine::recover() decides when to resume, RocksDB never by itself.
+  rocks.max_bgerror_resume_count = 0;
+
+  rocks.info_log_level = rocksdb::INFO_LEVEL;
+  rocks.max_log_file_size = size_t{8} << 20;
+  rocks.keep_log_file_num = 4;
+  rocks.stats_dump_period_sec = 0;
+  rocks.stats_persist_period_sec = 0;
+  const Status status = set_compression(options, &rocks);
+  if (!status.ok()) return status;
+  return rocks;
+}
+
+Status from_rocks(const rocksdb::Status& status) {
+  const auto code = [&] {
+    switch (status.code()) {
+      case rocksdb::Status::kOk:
+        return StatusCode::kOk;
+      case rocksdb::Status::kNotFound:
+        return StatusCode::kNotFound;
+      case rocksdb::Status::kCorruption:
+        return StatusCode::kCorruption;
+      case rocksdb::Status::kInvalidArgument:
+      case rocksdb::Status::kNotSupported:
+        return StatusCode::kInvalidArgument;
+      case rocksdb::Status::kIncomplete:
+        return StatusCode::kIncomplete;
+      case rocksdb::Status::kIOError:
+        return StatusCode::kIoError;
+      default:
+        return StatusCode::kUnavailable;
+    }
+  }();
+  if (code == StatusCode::kOk) return {};
+  const std::string text = status.ToString();
+  const bool no_space = status.IsNoSpace() || text.find(no_space_text()) != std::string::npos;
+  return {no_space ? StatusCode::kNoSpace : code, text};
+}
+
+}  // namespace syntropy
