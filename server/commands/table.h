@@ -31,6 +31,12 @@ size_t command_count();
 /// "get", or "client|list" for a subcommand: the names before any renaming, as in Redis.
 std::string_view full_name(const CommandSpec& spec);
 
+/// Whether the command takes that many arguments, its name counted (the container's as well).
+inline bool arity_allows(const CommandSpec& spec, size_t argc) {
+  const auto count = static_cast<int64_t>(argc);
+  return spec.arity >= 0 ? count == spec.arity : count >= -spec.arity;
+}
+
 /// Gives a command another name, or (empty) removes it: the option rename-command. Before the
 /// server starts. False when there is no such command or the new name is taken.
 bool rename_command(std::string_view from, std::string_view to);
