@@ -1,0 +1,64 @@
+#!/usr/bin/env python3
+"""ioredis and node-redis (npm) get every reply that their programs in node/ expect.
+
+The packages are installed into SYNTROPY_E2E_NODE (below the build folder) by the first run.
+"""
+
+import os
+import shutil
+import subprocess
+
+from harness.case import E2ETest, main
+
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node")
+MANIFESTS = ("package.json", "package-lock.json")
+PASSWORD = "e2e-password"
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def install(folder):
+    """Installs the locked packages, unless that was done for the same lock before."""
+    os.makedirs(folder, exist_ok=True)
+    done = os.path.join(folder, "installed")
+    wanted = b"".join(read(os.path.join(SOURCE, name)) for name in MANIFESTS)
+    if os.path.exists(done) and read(done) == wanted:
+        return
+    for name in MANIFESTS:
+        shutil.copy(os.path.join(SOURCE, name), folder)
+    finished = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder,
+                              capture_output=True, text=True, timeout=240, check=False)
+    if finished.returncode != 0:
+        raise AssertionError(f"npm ci failed:\n{finished.stdout}{finished.stderr}")
+    with open(done, "wb") as file:
+        file.write(wanted)
+
+
+class Node(E2ETest):
+    def setUp(self):
+        if not shutil.which("node") or not shutil.which("npm"):
+            self.skipTest("needs node and npm (Debian: nodejs, npm)")
+        self.folder = os.environ["SYNTROPY_E2E_NODE"]
+        install(self.folder)
+
+    def run_program(self, name):
+        server = self.start_server("--requirepass", PASSWORD)
+        # Copied, so that require() finds the packages beside the program.
+        program = shutil.copy(os.path.join(SOURCE, name), self.folder)
+        finished = subprocess.run(["node", program, str(server.port), PASSWORD],
+                                  capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual(finished.returncode, 0, finished.stdout + finished.stderr)
+        self.assertIn("all replies as expected", finished.stdout)
+
+    def test_ioredis(self):
+        self.run_program("ioredis_client.js")
+
+    def test_node_redis(self):
+        self.run_program("redis_client.js")
+
+
+if __name__ == "__main__":
+    main()
