@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "membership/": ("storage/base/", "membership/"),
     "rpc/": ("storage/base/", "merkle/", "membership/", "rpc/"),
     "server/resp/": ("storage/base/", "server/resp/"),
-    "server/public/": ("syntropy/",),
+    "server/public/": ("syntropy/", "storage/base/status.h"),
     "server/": ("storage/", "merkle/", "membership/", "rpc/", "server/", "syntropy/"),
     "tools/": ("storage/", "merkle/", "membership/", "rpc/", "server/", "syntropy/", "tools/"),
     "tests/": ("storage/", "merkle/", "membership/", "rpc/", "server/", "syntropy/", "tools/",

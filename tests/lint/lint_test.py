@@ -69,7 +69,7 @@ class Rules(unittest.TestCase):
                 ("rpc/a.cc", "storage/row.h"),
                 ("server/resp/a.cc", "server/context.h"),
                 ("server/resp/a.cc", "storage/row.h"),
-                ("server/public/syntropy/a.cc", "storage/base/status.h"),
+                ("server/public/syntropy/a.cc", "storage/base/hlc.h"),
                 ("server/a.cc", "tests/fake.h"),
                 ("server/a.cc", "tools/cli/a.h"),
                 ("tools/cli/a.cc", "tests/fake.h"),
