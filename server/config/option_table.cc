@@ -213,7 +213,7 @@ void add_memory(TableBuilder& table) {
       "block-cache-size", kAtStart, "Memory for blocks of the data files.",
       memory_option(SYNTROPY_FIELD(std::uint64_t, storage.block_cache_size), kMiB, kMaxBytes));
   table.add(
-      "row-cache-size", kAtStart,
+      "row-cache-size", kChangeable,
       "Memory for single rows that were read or written lately; auto is half of "
       "block-cache-size, 0 is none.",
       memory_or_auto_option(SYNTROPY_FIELD(OptionalSize, storage.row_cache_size), 0, kMaxBytes));
