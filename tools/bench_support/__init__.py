@@ -1,0 +1,1 @@
+"""The parts of tools/bench: servers.py starts them, load.py loads them, report.py prints."""
