@@ -50,6 +50,8 @@ class Server {
   /// Serves until shutdown(); then closes all connections and makes everything durable.
   Status run();
   void shutdown(ShutdownRequest request);
+  /// After run(): whether everything written is durable.
+  const Status& ended() const { return ended_; }
 
   ServerContext& context() { return *context_; }
   Keyspace& keyspace() { return *keyspace_; }

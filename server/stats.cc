@@ -52,7 +52,7 @@ ServerStats::ThreadStats::~ThreadStats() {
 }
 
 ServerStats::ServerStats(size_t threads, size_t commands)
-    : command_count_(commands), command_baselines_(commands) {
+    : command_count_(commands), startup_bytes_(allocated_bytes()), command_baselines_(commands) {
   for (size_t i = 0; i < threads; ++i) {
     slots_.push_back(std::make_unique<ThreadStats>(command_count_));
   }

@@ -26,7 +26,7 @@
 namespace syntropy {
 
 /// Grows; one writer at a time, any number of readers.
-class Counter {
+class StatCounter {
  public:
   void add(uint64_t n = 1) {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
@@ -66,7 +66,7 @@ enum Stat : size_t {
 
 class ServerStats {
   struct CommandSlot {
-    Counter calls, nanos, rejected, failed;
+    StatCounter calls, nanos, rejected, failed;
     LatencyHistogram histogram;
   };
 
@@ -92,7 +92,7 @@ class ServerStats {
 
    private:
     friend class ServerStats;
-    std::array<Counter, kStatCount> counters_;
+    std::array<StatCounter, kStatCount> counters_;
     // By command_index(); made by the first call of a command on this thread.
     std::vector<std::atomic<CommandSlot*>> commands_;
     std::mutex errors_mutex_;
@@ -147,6 +147,8 @@ class ServerStats {
   Rates rates() const;
   /// Most bytes allocated at a sample or a call of this, ever; never reset by itself.
   uint64_t memory_peak(uint64_t allocated_now) const;
+  /// Bytes allocated when this was made.
+  uint64_t startup_bytes() const { return startup_bytes_; }
 
   // --- reading
   // -------------------------------------------------------------------------------------
@@ -187,6 +189,7 @@ class ServerStats {
   std::vector<uint64_t> sum_buckets(size_t command) const;
 
   const size_t command_count_;
+  const uint64_t startup_bytes_;
   std::vector<std::unique_ptr<ThreadStats>> slots_;  // never changed after construction
   mutable std::mutex worker_mutex_;                  // guards the two lists
   std::vector<std::unique_ptr<ThreadStats>> worker_slots_;

@@ -53,7 +53,7 @@ class Tick {
   /// Starts a command: forgets the previous one's misses, error and pinned rows, and sets the time
   /// at which rows count as expired (never before the keyspace's expiry watermark).
   void begin_command(uint64_t now_ms, ReadTier tier);
-  uint64_t now_ms() const;
+  uint64_t now_ms() const { return now_ms_; }
 
   /// Takes the keyspace's lock exclusively, if not held already. Must precede the first write.
   void begin_write();
@@ -64,11 +64,11 @@ class Tick {
   /// Undoes what the current command wrote.
   void rollback_command();
   /// Encoded row keys that the current command needed and that weren't in memory.
-  const std::vector<std::string>& misses() const;
+  const std::vector<std::string>& misses() const { return misses_; }
   /// The first engine error that the current command met (a read that failed); ok otherwise.
-  const Status& error() const;
+  const Status& error() const { return error_; }
   /// True when the current command read or wrote a row that isn't committed yet.
-  bool touched_uncommitted() const;
+  bool touched_uncommitted() const { return touched_uncommitted_; }
 
   // --- reading ---------------------------------------------------------------------------------
 

@@ -32,7 +32,11 @@ install(
   DIRECTORY ${PROJECT_SOURCE_DIR}/server/public/syntropy
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
   FILES_MATCHING
-  PATTERN "*.h")
+  PATTERN "*.h"
+  PATTERN "status.h" EXCLUDE)
+# In the source tree that header only points to this one, which includes nothing of ours.
+install(FILES ${PROJECT_SOURCE_DIR}/storage/base/status.h
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/syntropy)
 install(
   EXPORT syntropy-targets
   NAMESPACE syntropy::
