@@ -41,6 +41,14 @@ std::string unknown_subcommand(std::string_view command, std::string_view subcom
   return error + " HELP.";
 }
 
+// Among the queued commands is one that may take expired keys out of the counts (DBSIZE), which
+// needs the lock exclusively, though it writes nothing that a client could see.
+bool drains(const Client& client) {
+  return std::any_of(client.queue.begin(), client.queue.end(), [](const QueuedCommand& queued) {
+    return (queued.spec->flags & kWorker) != 0;
+  });
+}
+
 bool arity_fits(const CommandSpec& spec, size_t argc) {
   const auto count = static_cast<int>(std::min<size_t>(argc, INT32_MAX));
   return spec.arity >= 0 ? count == spec.arity : count >= -spec.arity;
@@ -152,9 +160,9 @@ Session::Wait Dispatcher::run(Session& session, const Request& request, Turn& tu
   const ReadTier tier = session.fetches_ < kMaxFetches ? ReadTier::kMemory : ReadTier::kDisk;
   turn.tick.begin_command(turn.now_ms, tier);
   const bool exec = is_exec(*request.spec);
-  const bool write = writes(client, *request.spec);
-  if (write) turn.tick.begin_write();
-  const bool shared = !write && ((request.spec->flags & kManyRows) != 0 || exec);
+  const bool exclusive = writes(client, *request.spec) || (exec && drains(client));
+  if (exclusive) turn.tick.begin_write();
+  const bool shared = !exclusive && ((request.spec->flags & kManyRows) != 0 || exec);
   if (shared) turn.tick.begin_shared();
   bool loaded = true;
   if (exec) loaded = load_transaction(client, turn.tick);
