@@ -1,0 +1,103 @@
+// CommandFixture: runs commands on a keyspace in memory, without sockets or dispatcher.
+//
+// A request goes through the command table, the check of its arity, and the handler in a tick of
+// its own that is committed at once. Every handler runs twice, the first time rolled back, as it
+// happens to a command that met a row which wasn't in memory: a handler with an effect outside of
+// its tick shows.
+//
+// Thread safety: one thread.
+#pragma once
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "server/client.h"
+#include "server/config/config_store.h"
+#include "server/context.h"
+#include "server/latency.h"
+#include "server/slowlog.h"
+#include "server/snapshots.h"
+#include "server/stats.h"
+#include "storage/base/clock.h"
+#include "storage/durability.h"
+#include "storage/keyspace.h"
+#include "storage/memory_engine.h"
+#include "storage/purge.h"
+#include "storage/row.h"
+
+namespace syntropy {
+
+/// A clock that stands still until it is moved.
+class ManualClock final : public Clock {
+ public:
+  uint64_t wall_us() const override { return wall_us_; }
+  uint64_t monotonic_us() const override { return monotonic_us_; }
+  void advance_ms(uint64_t ms) {
+    wall_us_ += ms * 1000;
+    monotonic_us_ += ms * 1000;
+  }
+
+ private:
+  uint64_t wall_us_ = uint64_t{1'700'000'000} * 1'000'000;
+  uint64_t monotonic_us_ = 1'000'000;
+};
+
+// RESP as tests write it.
+inline constexpr std::string_view kOk = "+OK\r\n";
+inline constexpr std::string_view kNull = "$-1\r\n";  // RESP2
+std::string integer(int64_t value);
+std::string bulk(std::string_view text);
+std::string error(std::string_view text);
+/// An array of elements that are RESP already.
+std::string array(const std::vector<std::string>& elements);
+
+class CommandFixture : public ::testing::Test {
+ protected:
+  CommandFixture();
+  ~CommandFixture() override;
+
+  /// Runs a line, split and unquoted like one of redis-cli; returns the raw reply.
+  std::string run(std::string_view line);
+  /// Runs arguments as they are.
+  std::string run_args(const std::vector<std::string>& args);
+
+  /// Writes a row of a kind that no string command may touch.
+  void put_hash(std::string_view key);
+  /// The kind of the key's first row; kTombstone when it is absent.
+  RowKind kind_of(std::string_view key);
+  /// Changes whenever the key's row is written; 0 when it is absent.
+  uint64_t fingerprint(std::string_view key);
+  /// Milliseconds to live; -1 without expiry, -2 when absent.
+  int64_t ttl_ms(std::string_view key);
+
+  void advance_ms(uint64_t ms) { clock_.advance_ms(ms); }
+  uint64_t now_ms() const { return clock_.wall_ms(); }
+  void set_config(const std::string& name, const std::string& value);
+  /// What handlers reach beyond rows.
+  ServerContext& server() { return *server_; }
+
+  Client client_;
+  ConfigStore config_{Config()};
+
+ private:
+  ManualClock clock_;
+  MemoryEngine engine_;
+  PurgePolicy purge_{PurgePolicy::Mode::kNever};
+  std::unique_ptr<Keyspace> keyspace_;
+  ClientRegistry clients_;
+  ServerStats stats_;
+  SlowLog slowlog_;
+  LatencyMonitor latency_;
+  Snapshots snapshots_;
+  PauseState pause_;
+  Durability durability_;
+  std::unique_ptr<ServerContext> server_;
+};
+
+}  // namespace syntropy
