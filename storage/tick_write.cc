@@ -133,7 +133,8 @@ Version Tick::origin_version() const {
   Result<RowView> dead = decode_row(located_.row->value());
   if (!dead.ok()) return origin;
   Version death = dead->version;
-  if (dead->kind != RowKind::kTombstone && dead->expires_at_ms != 0) {
+  // A row that was flushed before its expiry came died by the flush.
+  if (dead->kind != RowKind::kTombstone && dead->expired(now_ms_)) {
     death = std::max(Version{stamp_of_expiry(dead->expires_at_ms), 0},
                      Version{dead->version.stamp + 1, 0});
   }
