@@ -27,39 +27,60 @@ Wide sum_of(const Counter& counter) {
 
 Status out_of_range() { return Status::unavailable("the counter does not fit into 64 bits"); }
 
-bool read_entries(ByteReader& reader, std::vector<CounterEntry>* entries) {
+Status ill_formed() { return Status::corruption("counter payload: ill-formed"); }
+
+// Reads base and expiry version into `head` and hands each entry to `visit`, without allocating.
+template <class Visit>
+Status walk_payload(const RowView& row, Counter* head, Visit visit) {
+  ByteReader reader(row.payload);
+  uint64_t base = 0;
+  reader.read_fixed64_le(&base);
+  reader.read_fixed64_le(&head->expiry_version.stamp);
+  reader.read_fixed64_le(&head->expiry_version.writer);
+  head->base = static_cast<int64_t>(base);
   uint32_t count = 0;
-  if (!reader.read_varint32(&count)) return false;
-  if (reader.rest().size() != count * kEntryBytes) return false;
-  entries->resize(count);
+  if (!reader.read_varint32(&count)) return ill_formed();
+  if (reader.rest().size() != count * kEntryBytes) return ill_formed();
+  CounterEntry entry;
   for (uint32_t i = 0; i < count; ++i) {
-    CounterEntry& entry = (*entries)[i];
+    const WriterId previous = entry.writer;
     uint64_t total = 0;
     reader.read_fixed64_le(&entry.writer);
     reader.read_fixed64_le(&entry.stamp);
     reader.read_fixed64_le(&total);
     entry.total = static_cast<int64_t>(total);
-    if (i > 0 && (*entries)[i - 1].writer >= entry.writer) return false;
+    if (i > 0 && previous >= entry.writer) return ill_formed();
+    visit(entry);
   }
-  return reader.at_end();
+  // One form only per meaning, so that rows that say the same are equal byte for byte.
+  if (head->expiry_version != Version{} && head->expiry_version <= row.version) {
+    return Status::corruption("counter payload: expiry older than the base");
+  }
+  return {};
 }
 
 Result<Counter> parse_payload(const RowView& row) {
   Counter counter;
-  ByteReader reader(row.payload);
-  uint64_t base = 0;
-  reader.read_fixed64_le(&base);
-  reader.read_fixed64_le(&counter.expiry_version.stamp);
-  reader.read_fixed64_le(&counter.expiry_version.writer);
-  counter.base = static_cast<int64_t>(base);
-  if (!read_entries(reader, &counter.entries)) {
-    return Status::corruption("counter payload: ill-formed");
-  }
-  // One form only per meaning, so that rows that say the same are equal byte for byte.
-  if (counter.expiry_version != Version{} && counter.expiry_version <= row.version) {
-    return Status::corruption("counter payload: expiry older than the base");
-  }
+  counter.entries.reserve(row.payload.size() / kEntryBytes);
+  const Status walked = walk_payload(
+      row, &counter, [&](const CounterEntry& entry) { counter.entries.push_back(entry); });
+  if (!walked.ok()) return walked;
   return counter;
+}
+
+// Of a counter or integer string row; errors as parse_counter().
+Result<Wide> sum_of_row(const RowView& row) {
+  if (row.kind == RowKind::kCounter) {
+    Counter head;
+    Wide sum = 0;
+    const Status walked =
+        walk_payload(row, &head, [&](const CounterEntry& entry) { sum += entry.total; });
+    if (!walked.ok()) return walked;
+    return sum + head.base;
+  }
+  const Result<Counter> counter = parse_counter(row);
+  if (!counter.ok()) return counter.status();
+  return sum_of(*counter);
 }
 
 }  // namespace
@@ -97,17 +118,16 @@ void encode_counter(const Counter& counter, std::string* out) {
 }
 
 Result<int64_t> counter_value(const RowView& row) {
-  const Result<Counter> counter = parse_counter(row);
-  if (!counter.ok()) return counter.status();
-  const Wide sum = sum_of(*counter);
-  if (!fits(sum)) return out_of_range();
-  return static_cast<int64_t>(sum);
+  const Result<Wide> sum = sum_of_row(row);
+  if (!sum.ok()) return sum.status();
+  if (!fits(*sum)) return out_of_range();
+  return static_cast<int64_t>(*sum);
 }
 
 Result<int64_t> counter_value_saturated(const RowView& row) {
-  const Result<Counter> counter = parse_counter(row);
-  if (!counter.ok()) return counter.status();
-  return static_cast<int64_t>(std::clamp(sum_of(*counter), kMin, kMax));
+  const Result<Wide> sum = sum_of_row(row);
+  if (!sum.ok()) return sum.status();
+  return static_cast<int64_t>(std::clamp(*sum, kMin, kMax));
 }
 
 Result<int64_t> counter_add(const RowView& row, WriterId writer, HlcStamp stamp, int64_t delta,

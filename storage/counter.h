@@ -66,6 +66,7 @@ void encode_counter(const Counter& counter, std::string* out);
 Result<int64_t> counter_value(const RowView& row);
 
 /// As counter_value(), but a sum beyond 64 bits is the nearest that fits. What a reader sees.
+/// Allocates nothing.
 Result<int64_t> counter_value_saturated(const RowView& row);
 
 /// Adds `delta` in the name of `writer` to a counter or integer string row. Replaces `payload` by

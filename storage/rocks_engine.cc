@@ -317,7 +317,7 @@ EngineStats RocksEngine::stats() const {
   add("rocksdb_immutable_memtables", std::to_string(property(Properties::kNumImmutableMemTable)));
   add("rocksdb_background_errors", std::to_string(parts_.watch->background_errors()));
   add("rocksdb_recoveries", std::to_string(recoveries_.load(std::memory_order_relaxed)));
-  add("rocksdb_unsynced_tail_dropped_at_start", parts_.dropped_tail_of.empty() ? "0" : "1");
+  add("rocksdb_unsynced_tail_dropped_at_start", parts_.dropped_tail ? "1" : "0");
   return stats;
 }
 

@@ -20,7 +20,6 @@
 #include <string>
 
 #include "storage/engine.h"
-#include "storage/rocks_log.h"
 
 namespace syntropy {
 
@@ -44,10 +43,9 @@ class RocksEngine final : public Engine {
   /// What a database needs and must not outlive. Made first, filled while opening.
   struct Parts {
     std::unique_ptr<rocksdb::Env> env;
-    std::shared_ptr<RocksLog> log;
     std::unique_ptr<PurgeAdapter> purge;  // null: nothing is dropped
     std::shared_ptr<class RocksWatch> watch;
-    std::string dropped_tail_of;  // log file whose unsynced tail was lost; empty: none
+    bool dropped_tail = false;  // the log had lost an unsynced tail
   };
 
   RocksEngine(Parts parts, std::unique_ptr<rocksdb::DB> db);

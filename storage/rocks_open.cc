@@ -1,7 +1,9 @@
 #include "storage/rocks_open.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
+#include <vector>
 
 #include "storage/base/coding.h"
 #include "storage/local_keys.h"
@@ -17,93 +19,151 @@ namespace {
 constexpr char kAdvice[] =
     "Restore the directory from a checkpoint, or empty it and let a replica fill it again";
 
-// Opens the store, in as many attempts as it takes to judge its log.
+// The first path of a store's file in `text`; empty when there is none.
+std::string find_store_file(std::string_view text) {
+  constexpr std::string_view kAround = " \t\n:;,()[]'\"";
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find_first_of(kAround, begin), text.size());
+    const std::string_view word = text.substr(begin, end - begin);
+    const std::string_view name = word.substr(word.rfind('/') + 1);
+    if (name.size() < word.size()) {
+      // RocksDB looks for a missing table file under its name of old before it complains.
+      if (name.ends_with(".ldb")) return std::string(word.substr(0, word.size() - 4)) + ".sst";
+      if (name.ends_with(".log") || name.ends_with(".sst") || name.starts_with("MANIFEST-") ||
+          name == "CURRENT") {
+        return std::string(word);
+      }
+    }
+    begin = end + 1;
+  }
+  return {};
+}
+
+// Opens the store, after judging its log.
 class Opening {
  public:
-  Opening(const RocksOptions& options, rocksdb::Options rocks, RocksEngine::Parts* parts)
-      : ours_(options), rocks_(std::move(rocks)), parts_(parts) {}
+  Opening(const RocksOptions& options, rocksdb::Options rocks)
+      : ours_(options), rocks_(std::move(rocks)) {}
 
   Result<std::unique_ptr<rocksdb::DB>> open() {
-    const bool strict = ours_.wal_recovery == WalRecovery::kStrict;
-    rocksdb::Status status =
-        strict ? attempt(WalAudit::Mode::kExpectWhole) : attempt(WalAudit::Mode::kKeepPrefix);
-    if (strict && status.IsCorruption() && log_is_to_blame()) {
-      if (survey_.lost_synced()) return refuse_log();
-      parts_->dropped_tail_of = survey_.damaged_file();
-      status = attempt(WalAudit::Mode::kKeepPrefix);
+    const bool exists = rocks_.env->FileExists(ours_.dir + "/CURRENT").ok();
+    if (exists && ours_.wal_recovery == WalRecovery::kStrict) {
+      const Status judged = judge_log();
+      if (!judged.ok()) return judged;
     }
-    if (!status.ok()) return explain(status);
-    return std::move(db_);
-  }
-
- private:
-  rocksdb::Status attempt(WalAudit::Mode mode) {
-    WalAudit audit(mode);
-    rocks_.wal_filter = &audit;
-    rocks_.wal_recovery_mode = mode == WalAudit::Mode::kExpectWhole
-                                   ? rocksdb::WALRecoveryMode::kAbsoluteConsistency
-                                   : rocksdb::WALRecoveryMode::kPointInTimeRecovery;
-    parts_->log->forget_complaints();
+    PrefixFilter keep_prefix;
+    rocks_.wal_filter = &keep_prefix;
+    rocks_.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     rocksdb::DB* made = nullptr;
     const rocksdb::Status status = rocksdb::DB::Open(rocks_, ours_.dir, &made);
-    db_.reset(made);
-    return status;
+    if (!status.ok()) return explain(status);
+    return std::unique_ptr<rocksdb::DB>(made);
   }
 
-  // Reads the whole log without applying it. If that succeeds, all else in the store is well, and
-  // it was the log that failed the opening.
-  bool log_is_to_blame() {
-    first_complaints_ = parts_->log->complaints();
+  bool dropped_tail() const { return survey_.damaged; }
+
+ private:
+  // Refuses a log that has lost what was durable.
+  Status judge_log() {
+    LogNumberFilter numbers;
     rocksdb::Options reading = rocks_;
-    reading.wal_filter = &survey_;
-    reading.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+    reading.wal_filter = &numbers;
     reading.listeners.clear();
-    parts_->log->listen([this](std::string_view complaint) {
-      const std::string_view file = find_store_file(complaint);
-      if (file.ends_with(".log")) survey_.note_unreadable(file);
-    });
+    reading.max_open_files = 64;  // it doesn't read tables, so it needn't open them all
     rocksdb::DB* made = nullptr;
     const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(reading, ours_.dir, &made);
-    parts_->log->listen({});
     delete made;
-    return status.ok();
-  }
-
-  Status refuse_log() const {
+    if (!status.ok()) return explain(status);
+    Result<std::vector<std::string>> logs = logs_from(numbers.first_log());
+    if (!logs.ok()) return logs.status();
+    Result<WalSurvey> survey = survey_wal(*rocks_.env, *logs);
+    if (!survey.ok()) return survey.status();
+    survey_ = *std::move(survey);
+    if (!survey_.lost_durable) return {};
     return Status::corruption(
-        "the write-ahead log " + survey_.damaged_file() +
-        " is damaged: writes that had been synced cannot be read, and later ones can. " + kAdvice +
+        "the write-ahead log " + survey_.damaged_file +
+        " is damaged: writes that had been synced cannot be read. " + kAdvice +
         "; or start with --wal-recovery salvage to keep what was written before the damage and "
         "drop all that came after it");
   }
 
+  // The logs numbered `first` and above, in the order of their numbers.
+  Result<std::vector<std::string>> logs_from(uint64_t first) const {
+    std::vector<std::string> names;
+    const rocksdb::Status status = rocks_.env->GetChildren(ours_.dir, &names);
+    if (!status.ok()) return from_rocks(status);
+    std::vector<std::pair<uint64_t, std::string>> logs;
+    for (const std::string& name : names) {
+      uint64_t number = 0;
+      const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+      const bool is_log = error == std::errc() && std::string_view(end) == ".log";
+      if (is_log && number >= first) logs.emplace_back(number, ours_.dir + "/" + name);
+    }
+    std::sort(logs.begin(), logs.end());
+    std::vector<std::string> paths;
+    for (auto& [number, path] : logs) paths.push_back(std::move(path));
+    return paths;
+  }
+
   Status explain(const rocksdb::Status& status) const {
     const std::string text = status.ToString();
-    if (text.find("/LOCK") != std::string::npos || text.find("lock ") != std::string::npos) {
-      return Status::unavailable("the data directory " + ours_.dir +
-                                 " is in use by another process (" + text + ")");
-    }
-    const Status ours = from_rocks(status);
-    if (!damage(status)) return {ours.code(), "cannot open " + ours_.dir + ": " + text};
-    std::string file(find_store_file(text));
-    for (const std::string& complaint : parts_->log->complaints()) {
-      if (file.empty()) file = find_store_file(complaint);
-    }
+    const bool damage = status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound();
+    if (!damage) return {from_rocks(status).code(), "cannot open " + ours_.dir + ": " + text};
+    std::string file = find_store_file(text);
     if (file.empty()) file = "a file of " + ours_.dir;
     return Status::corruption(file + " is damaged or missing (" + text + "). " + kAdvice);
   }
 
-  static bool damage(const rocksdb::Status& status) {
-    return status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound();
-  }
-
   const RocksOptions& ours_;
   rocksdb::Options rocks_;
-  RocksEngine::Parts* const parts_;
-  WalAudit survey_{WalAudit::Mode::kSurvey};
-  std::vector<std::string> first_complaints_;
-  std::unique_ptr<rocksdb::DB> db_;
+  WalSurvey survey_;
 };
+
+// A running process keeps the lock, and its LOG must not be moved away under it.
+Status check_lock(rocksdb::Env& env, const std::string& dir) {
+  rocksdb::FileLock* lock = nullptr;
+  const rocksdb::Status status = env.LockFile(dir + "/LOCK", &lock);
+  if (!status.ok()) {
+    return Status::unavailable("the data directory " + dir + " is in use by another process (" +
+                               status.ToString() + ")");
+  }
+  return from_rocks(env.UnlockFile(lock));
+}
+
+// RocksDB takes a directory without CURRENT for a new one, and clears it of what it doesn't know.
+Status check_current(rocksdb::Env& env, const std::string& dir) {
+  if (env.FileExists(dir + "/CURRENT").ok()) return {};
+  std::vector<std::string> names;
+  const rocksdb::Status status = env.GetChildren(dir, &names);
+  if (!status.ok()) return from_rocks(status);
+  for (const std::string& name : names) {
+    if (name.ends_with(".sst") || name.ends_with(".log")) {
+      return Status::corruption(dir + "/CURRENT is missing, and " + name +
+                                " says that there was a store. " + kAdvice);
+    }
+  }
+  return {};
+}
+
+// Makes the directory, checks what can be checked before RocksDB sees it, and opens its LOG.
+Result<std::shared_ptr<rocksdb::Logger>> prepare_directory(const rocksdb::Options& rocks,
+                                                           const std::string& dir) {
+  const rocksdb::Status made = rocks.env->CreateDirIfMissing(dir);
+  if (!made.ok()) {
+    const Status ours = from_rocks(made);
+    return Status(ours.code(), "cannot make the data directory " + dir + ": " + made.ToString());
+  }
+  Status status = check_lock(*rocks.env, dir);
+  if (status.ok()) status = check_current(*rocks.env, dir);
+  if (!status.ok()) return status;
+  std::shared_ptr<rocksdb::Logger> log;
+  const rocksdb::Status logging = rocksdb::CreateLoggerFromOptions(dir, rocks, &log);
+  if (!logging.ok()) {
+    return Status(from_rocks(logging).code(),
+                  "cannot write " + dir + "/LOG: " + logging.ToString());
+  }
+  return log;
+}
 
 // Checks the store's format number, or writes it into a new store.
 Status check_format(rocksdb::DB& db, const std::string& dir) {
@@ -152,16 +212,9 @@ Result<std::unique_ptr<Engine>> open_rocks_engine_on(
   RocksEngine::Parts parts;
   parts.env = rocksdb::NewCompositeEnv(make_recoverable_file_system(std::move(file_system)));
   rocks->env = parts.env.get();
-  rocksdb::Status made = parts.env->CreateDirIfMissing(options.dir);
-  std::shared_ptr<rocksdb::Logger> file;
-  if (made.ok()) made = rocksdb::CreateLoggerFromOptions(options.dir, *rocks, &file);
-  if (!made.ok()) {
-    const Status ours = from_rocks(made);
-    return Status(ours.code(), "cannot use the data directory " + options.dir + ": " +
-                                   std::string(ours.message()));
-  }
-  parts.log = std::make_shared<RocksLog>(std::move(file));
-  rocks->info_log = parts.log;
+  Result<std::shared_ptr<rocksdb::Logger>> file = prepare_directory(*rocks, options.dir);
+  if (!file.ok()) return file.status();
+  rocks->info_log = *std::move(file);
   parts.watch = std::make_shared<RocksWatch>();
   rocks->listeners.push_back(parts.watch);
   if (purge != nullptr) {
@@ -169,8 +222,10 @@ Result<std::unique_ptr<Engine>> open_rocks_engine_on(
     rocks->compaction_filter = parts.purge.get();
   }
 
-  Result<std::unique_ptr<rocksdb::DB>> db = Opening(options, std::move(*rocks), &parts).open();
+  Opening opening(options, std::move(*rocks));
+  Result<std::unique_ptr<rocksdb::DB>> db = opening.open();
   if (!db.ok()) return db.status();
+  parts.dropped_tail = opening.dropped_tail();
   status = check_format(**db, options.dir);
   if (!status.ok()) return status;
   return std::unique_ptr<Engine>(std::make_unique<RocksEngine>(std::move(parts), *std::move(db)));
