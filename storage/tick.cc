@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "storage/counter.h"
 #include "storage/tick_scan.h"
 
 namespace syntropy {
@@ -161,6 +162,13 @@ std::optional<RowView> Tick::get_once(uint16_t db, std::string_view key) {
   if (!row.ok()) {
     error_ = row.status();
     return std::nullopt;
+  }
+  // Handlers take a counter's payload for well-formed.
+  if (row->kind == RowKind::kCounter) {
+    if (const Result<int64_t> value = counter_value_saturated(*row); !value.ok()) {
+      error_ = value.status();
+      return std::nullopt;
+    }
   }
   if (!live(*row, at.db)) {
     ++lookups_.absent;

@@ -173,6 +173,7 @@ bool parse_string_options(Call& call, size_t first, StringOptionSet allowed,
 std::string_view string_value(const RowView& row, DigitsBuffer* buffer) {
   if (row.kind == RowKind::kString) return row.payload;
   assert(row.kind == RowKind::kCounter);
+  // Tick::get() gives no counter that cannot be read.
   const Result<int64_t> value = counter_value_saturated(row);
   char* begin = buffer->data();
   const char* end = std::to_chars(begin, begin + buffer->size(), *value).ptr;

@@ -104,12 +104,21 @@ std::string CommandFixture::run_args(const std::vector<std::string>& args) {
   return out;
 }
 
-void CommandFixture::put_hash(std::string_view key) {
+void CommandFixture::put_hash(std::string_view key) { put_row(key, RowKind::kHash, {}); }
+
+void CommandFixture::put_row(std::string_view key, RowKind kind, std::string_view payload) {
   Tick tick(*keyspace_);
   tick.begin_command(now_ms(), ReadTier::kMemory);
   tick.begin_write();
-  tick.put(client_.db, key, RowKind::kHash, {}, 0);
+  tick.put(client_.db, key, kind, payload, 0);
   EXPECT_TRUE(tick.commit().ok());
+}
+
+Status CommandFixture::read_error(std::string_view key) {
+  Tick tick(*keyspace_);
+  tick.begin_command(now_ms(), ReadTier::kMemory);
+  EXPECT_FALSE(tick.get(client_.db, key));
+  return tick.error();
 }
 
 RowKind CommandFixture::kind_of(std::string_view key) {

@@ -69,6 +69,10 @@ class CommandFixture : public ::testing::Test {
 
   /// Writes a row of a kind that no string command may touch.
   void put_hash(std::string_view key);
+  /// Writes a row whatever its payload is.
+  void put_row(std::string_view key, RowKind kind, std::string_view payload);
+  /// The error that reading the key meets.
+  Status read_error(std::string_view key);
   /// The kind of the key's first row; kTombstone when it is absent.
   RowKind kind_of(std::string_view key);
   /// Changes whenever the key's row is written; 0 when it is absent.

@@ -72,6 +72,13 @@ TEST_F(StringsNumericTest, CounterBegunAfterAFlushIsFlushedAgain) {
   EXPECT_EQ(run("INCR n"), integer(1));
 }
 
+TEST_F(StringsNumericTest, DamagedCounterIsAnErrorUntilItIsReplaced) {
+  put_row("n", RowKind::kCounter, "junk");
+  EXPECT_TRUE(read_error("n").is(StatusCode::kCorruption));
+  EXPECT_EQ(run("SET n 4"), kOk);
+  EXPECT_EQ(run("INCR n"), integer(5));
+}
+
 // One writer's running total leaves 64 bits long before the counter's value does.
 TEST_F(StringsNumericTest, SwingsBetweenTheBoundsAgainAndAgain) {
   run("SET n -9223372036854775808");
