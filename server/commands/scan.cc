@@ -25,6 +25,9 @@ void reply_scan_error(Call& call, const Status& status) {
   call.reply.error("ERR reading the database failed: " + std::string(status.message()));
 }
 
+/// True when nothing can be found, without a walk. Expired keys may still count.
+bool is_empty(Call& call) { return call.tick.key_count(call.db()) == 0; }
+
 // --- SCAN ----------------------------------------------------------------------------------------
 
 // A cursor is the position to go on at: slot * 2^32 + hash. It is 0 at the start alone, because
@@ -100,7 +103,8 @@ void scan_command(Call& call) {
   ScanOptions options;
   if (!parse_scan_options(call, &options)) return;
 
-  std::optional<ScanPosition> next = decode_cursor(*cursor);
+  std::optional<ScanPosition> next;
+  if (!is_empty(call)) next = decode_cursor(*cursor);
   std::string keys;
   size_t found = 0;
   if (next) {
@@ -126,6 +130,7 @@ void scan_command(Call& call) {
 
 /// One pass over one view of the store: all keys as of the same moment, as in Redis.
 void keys_command(Call& call) {
+  if (is_empty(call)) return call.reply.array(0);
   const std::string_view pattern = call.args[1];
   const bool all = pattern == "*";
   const size_t mark = call.reply.size();
@@ -189,8 +194,7 @@ Result<std::optional<std::string>> random_key(Call& call, Random& random) {
 
 void randomkey_command(Call& call) {
   thread_local SeededRandom random(system_seed());
-  // An empty database needn't be walked to find that out.
-  if (call.tick.key_count(call.db()) == 0) return call.reply.null();
+  if (is_empty(call)) return call.reply.null();
   const auto key = random_key(call, random);
   if (!key.ok()) return reply_scan_error(call, key.status());
   if (!*key) return call.reply.null();
