@@ -148,18 +148,28 @@ void reply_subsequence(Call& call, std::string_view a, std::string_view b, const
   call.reply.bulk(subsequence);
 }
 
+// The two strings as of one moment; false after replying with an error. Only the reading takes the
+// keyspace's lock: the comparison may last seconds, and writers must not wait for it.
+bool read_strings(Call& call, StringRow (&rows)[2]) {
+  call.tick.begin_shared();
+  bool strings = true;
+  for (size_t i = 0; i < 2; ++i) {
+    const std::optional<RowView> found = call.tick.get(call.db(), call.args[i + 1]);
+    if (!found) continue;
+    strings = strings && is_string(*found);
+    if (strings) rows[i].bytes = string_value(*found, &rows[i].digits);
+  }
+  // A transaction keeps the lock that it has for all of its commands.
+  if (!call.client.in_transaction) call.tick.end_shared();
+  if (!strings) call.reply.error("ERR The specified keys must contain string values");
+  return strings;
+}
+
 }  // namespace
 
 void lcs_command(Call& call) {
   StringRow rows[2];
-  for (size_t i = 0; i < 2; ++i) {
-    const std::optional<RowView> found = call.tick.get(call.db(), call.args[i + 1]);
-    if (!found) continue;
-    if (!is_string(*found)) {
-      return call.reply.error("ERR The specified keys must contain string values");
-    }
-    rows[i].bytes = string_value(*found, &rows[i].digits);
-  }
+  if (!read_strings(call, rows)) return;
   LcsOptions options;
   if (!parse_lcs_options(call, &options)) return;
 
