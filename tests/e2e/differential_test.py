@@ -79,7 +79,7 @@ def main():
         return SKIP_EXIT_CODE
     begin, failed = time.monotonic(), 0
     with Server(redis) as reference, Server(server_under_test()) as subject:
-        runner = Runner([reference.port, subject.port])
+        runner = Runner(reference, subject)
         for seed in seeds_of(options):
             if not run_seed(runner, seed, options.count):
                 failed += 1

@@ -54,7 +54,7 @@ def main():
         return SKIP_EXIT_CODE
     failures = 0
     with Server(redis) as reference, Server(server_under_test()) as subject:
-        runner = Runner([reference.port, subject.port])
+        runner = Runner(reference, subject)
         for path in options.files:
             for case in read_cases(path):
                 failures += run_case(runner, path, case, options.all)

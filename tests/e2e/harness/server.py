@@ -77,9 +77,9 @@ class Server:
 
     def command_line(self):
         line = self.wrapper + [self.binary, "--port", str(self.port), "--dir", self.directory]
-        line += ["--appendfsync", self.appendfsync]
+        line += ["--appendfsync", self.appendfsync, "--enable-debug-command", "yes"]
         if self.is_redis:
-            line += ["--appendonly", "yes", "--save", "", "--enable-debug-command", "yes",
+            line += ["--appendonly", "yes", "--save", "",
                      "--auto-aof-rewrite-percentage", "0"]
         return line + self.args
 
@@ -149,6 +149,13 @@ class Server:
 
     def restart(self):
         self.stop()
+        return self.start()
+
+    def renew(self):
+        """Starts a stopped server with an empty data directory."""
+        shutil.rmtree(self.directory)
+        os.makedirs(self.directory)
+        open(self.log_path, "wb").close()
         return self.start()
 
     def pid(self):
