@@ -34,7 +34,8 @@ void reply_all_commands(Call& call) {
 void container_command(Call& call) {
   if (call.argc() == 1) return reply_all_commands(call);
   constexpr size_t kMaxShown = 128;
-  call.reply.error("ERR unknown subcommand '" + std::string(call.args[1].substr(0, kMaxShown)) +
+  const std::string_view name = call.args[1].substr(0, kMaxShown);
+  call.reply.error("ERR unknown subcommand '" + std::string(name.substr(0, name.find('\0'))) +
                    "'. Try COMMAND HELP.");
 }
 

@@ -36,7 +36,9 @@ bool parse_condition(Call& call, ExpireCondition* condition) {
     } else if (equals_ignoring_case(option, "lt")) {
       condition->only_earlier = true;
     } else {
-      call.reply.error("ERR Unsupported option " + std::string(option));
+      // Redis prints it as a C string.
+      call.reply.error("ERR Unsupported option " +
+                       std::string(option.substr(0, option.find('\0'))));
       return false;
     }
   }

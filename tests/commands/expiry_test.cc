@@ -143,6 +143,8 @@ TEST_F(ExpiryTest, OptionsAreCheckedBeforeTheTimeAndTheKey) {
             error("ERR GT and LT options at the same time are not compatible"));
   EXPECT_EQ(run("EXPIRE a x"), error(kNotInteger));
   EXPECT_EQ(run_args({"EXPIRE", "a", "1", "b\r\nc"}), error("ERR Unsupported option b  c"));
+  EXPECT_EQ(run_args({"EXPIRE", "a", "1", std::string("b\0c", 3)}),
+            error("ERR Unsupported option b"));
 }
 
 TEST_F(ExpiryTest, ARefusedConditionWritesNothing) {
