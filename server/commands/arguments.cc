@@ -17,6 +17,10 @@ namespace {
 // No option sets proto-max-bulk-len below this, so that a short string needs no look at it.
 constexpr uint64_t kAlwaysAllowedSize = 1 << 20;
 
+// Whatever the option says: the engine takes no row of 4 GiB, and a few bytes of request must not
+// ask for more memory than there is.
+constexpr uint64_t kLongestString = uint64_t{2} << 30;
+
 // Longer texts are no numbers to Redis either; all digits of the greatest long double fit.
 constexpr size_t kMaxFloatText = 5 * 1024;
 
@@ -204,8 +208,8 @@ bool reply_string(Call& call, const RowView& row) {
 }
 
 bool string_size_allowed(Call& call, uint64_t size) {
-  return size <= kAlwaysAllowedSize ||
-         size <= call.server.config.current()->clients.proto_max_bulk_len;
+  if (size <= kAlwaysAllowedSize) return true;
+  return size <= kLongestString && size <= call.server.config.current()->clients.proto_max_bulk_len;
 }
 
 bool check_string_size(Call& call, uint64_t size) {

@@ -106,7 +106,7 @@ bool get_string(Call& call, std::string_view key, StringRow* row);
 /// Replies the row as a bulk, or kWrongType (then false).
 bool reply_string(Call& call, const RowView& row);
 
-/// Whether a string may be `size` bytes long (proto-max-bulk-len).
+/// Whether a string may be `size` bytes long: proto-max-bulk-len, and never above 2 GiB.
 bool string_size_allowed(Call& call, uint64_t size);
 /// The same; replies the error when it may not.
 bool check_string_size(Call& call, uint64_t size);

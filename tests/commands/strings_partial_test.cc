@@ -109,5 +109,14 @@ TEST_F(StringsPartialTest, TheBoundOnLengthsIsTheOption) {
   EXPECT_EQ(run("STRLEN k"), integer(size));
 }
 
+TEST_F(StringsPartialTest, NoOptionAllowsAStringThatNoRowCanHold) {
+  set_config("proto-max-bulk-len", "9223372036854775807");
+  EXPECT_EQ(run("SETRANGE k 9000000000000000000 x"), kTooLong);
+  EXPECT_EQ(run("SETRANGE k 2147483648 x"), kTooLong);
+  EXPECT_EQ(run("SETBIT k 9223372036854775807 1"),
+            error("ERR bit offset is not an integer or out of range"));
+  EXPECT_EQ(kind_of("k"), RowKind::kTombstone);
+}
+
 }  // namespace
 }  // namespace syntropy
