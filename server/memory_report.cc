@@ -28,6 +28,10 @@ MemoryReport memory_report(const ServerContext& server) {
   return report;
 }
 
+double MemoryReport::dataset_percentage() const {
+  return std::min(percentage(dataset, since_start()), 100.0);
+}
+
 double percentage(uint64_t part, uint64_t whole) { return ratio(part, whole) * 100.0; }
 
 double ratio(uint64_t part, uint64_t whole) {

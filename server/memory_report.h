@@ -27,6 +27,9 @@ struct MemoryReport {
   uint64_t since_start() const {
     return figures.allocated > startup ? figures.allocated - startup : 0;
   }
+  /// Of what was allocated since the start, as in Redis; at most 100, because some of the dataset
+  /// was there when the statistics began.
+  double dataset_percentage() const;
 };
 
 MemoryReport memory_report(const ServerContext& server);

@@ -173,7 +173,8 @@ void Server::make_services() {
                                              sync_policy(config->storage.append_fsync), events);
   SnapshotsOptions snapshots;
   snapshots.dir = config->storage.dir;
-  snapshots.changes = [this] { return stats_->totals()[kChanges]; };
+  snapshots.keep = config->storage.snapshots_to_keep;
+  snapshots.changes = [this] { return stats_->changes_since_start(); };
   snapshots_ = std::make_unique<Snapshots>(*engine_, clock_, snapshots);
   context_ = std::make_unique<ServerContext>(ServerContext{
       config_,
@@ -211,6 +212,7 @@ Status Server::apply(const Config& previous, const Config& next) {
   slowlog_.configure(next.monitor.slowlog_log_slower_than_us, next.monitor.slowlog_max_len);
   latency_.set_threshold_ms(next.monitor.latency_monitor_threshold_ms);
   stats_->set_latency_tracking(next.monitor.latency_tracking);
+  snapshots_->set_keep(next.storage.snapshots_to_keep);
   if (previous.storage.effective_row_cache_size() != next.storage.effective_row_cache_size()) {
     keyspace_->set_row_cache_bytes(next.storage.effective_row_cache_size());
   }

@@ -100,7 +100,13 @@ size_t kill_matching(Call& call, const KillFilter& filter) {
   return killed;
 }
 
+/// The dispatcher notes a command once it is done; here the one that is asking counts.
+void note_this_command(Call& call) {
+  call.client.shared.last_command.store(&call.spec, std::memory_order_relaxed);
+}
+
 void reply_list(Call& call, const std::vector<std::shared_ptr<Client>>& clients) {
+  note_this_command(call);
   std::string text;
   const uint64_t now_ms = monotonic_ms(call);
   for (const auto& client : clients) text += describe_client(*client, now_ms) + "\n";
@@ -150,6 +156,7 @@ std::string describe_client(Client& client, uint64_t monotonic_ms) {
 }
 
 void client_info_command(Call& call) {
+  note_this_command(call);
   call.reply.verbatim("txt", describe_client(call.client, monotonic_ms(call)) + "\n");
 }
 

@@ -4,8 +4,10 @@
 #include "server/commands/diagnosis.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "server/commands/arguments.h"
 #include "server/config/config_store.h"
@@ -59,7 +61,10 @@ void debug_command(Call& call) {
   }
   if (call.argc() == 2 && equals_ignoring_case(call.args[1], "help")) return debug_help(call);
   if (call.argc() == 3 && equals_ignoring_case(call.args[1], "sleep")) {
-    call.server.stall(micros_of(call.args[2]));
+    const uint64_t micros = micros_of(call.args[2]);
+    call.server.stall(micros);
+    // This thread sleeps within the command, so that the slow log and the latency monitor see it.
+    std::this_thread::sleep_for(std::chrono::microseconds(micros));
     return call.reply.ok();
   }
   reply_bad_subcommand(call);

@@ -51,6 +51,9 @@ void info_persistence(const Call& call, InfoSection& out) {
   out.field("rdb_last_bgsave_time_sec", saves.last_duration_s);
   out.field("rdb_current_bgsave_time_sec", saves.current_duration_s);
   out.field("rdb_saves", saves.saves);
+  const std::vector<std::string> snapshots = call.server.snapshots.list();
+  out.field("snapshots", snapshots.size());
+  out.field("snapshot_last", snapshots.empty() ? std::string() : snapshots.back());
   out.flag("aof_enabled", true);
   out.flag("aof_rewrite_in_progress", false);
   out.flag("aof_rewrite_scheduled", false);
@@ -66,7 +69,9 @@ void info_storage(const Call& call, InfoSection& out) {
   const Status health = call.server.engine.health();
   out.field("storage_status", health.ok() ? "ok" : "degraded");
   if (!health.ok()) out.field("storage_error", on_one_line(health.message()));
-  out.field("storage_purge", on_one_line(call.server.purge.describe()));
+  // The first word says which policy it is; the rest explains it for the log.
+  const std::string purge = call.server.purge.describe();
+  out.field("storage_purge", purge.substr(0, purge.find(':')));
   const EngineStats engine = call.server.engine.stats();
   out.field("storage_live_bytes", engine.live_bytes);
   out.field("storage_disk_bytes", engine.disk_bytes);

@@ -101,8 +101,7 @@ void info_memory(const Call& call, InfoSection& out) {
   out.field("used_memory_overhead", report.overhead);
   out.field("used_memory_startup", report.startup);
   out.field("used_memory_dataset", report.dataset);
-  out.field("used_memory_dataset_perc",
-            fmt::format("{:.2f}%", percentage(report.dataset, report.since_start())));
+  out.field("used_memory_dataset_perc", fmt::format("{:.2f}%", report.dataset_percentage()));
   if (figures.active != 0) {
     out.field("allocator_allocated", figures.allocated);
     out.field("allocator_active", figures.active);

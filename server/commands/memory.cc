@@ -109,7 +109,7 @@ void memory_stats_command(Call& call) {
   out.bytes("keys.count", keys);
   out.bytes("keys.bytes-per-key", keys == 0 ? 0 : report.since_start() / keys);
   out.bytes("dataset.bytes", report.dataset);
-  out.real("dataset.percentage", percentage(report.dataset, report.since_start()));
+  out.real("dataset.percentage", report.dataset_percentage());
   out.real("peak.percentage", percentage(figures.allocated, report.peak));
   if (figures.active != 0) {
     out.bytes("allocator.allocated", figures.allocated);

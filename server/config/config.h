@@ -139,6 +139,7 @@ struct StorageConfig {
   std::uint64_t block_size = 4 * kKiB;
   std::uint64_t bytes_per_sync = 1 * kMiB;  // 0 = leave write-back to the operating system
   std::uint64_t target_file_size = 64 * kMiB;
+  std::uint64_t snapshots_to_keep = 2;  // 0 = all
   /// A remote version's clock further ahead than this does not drag ours along (counted, alarmed).
   std::uint64_t max_clock_drift_ms = 60000;
 

@@ -269,6 +269,10 @@ void add_files(TableBuilder& table) {
             memory_option(SYNTROPY_FIELD(std::uint64_t, storage.bytes_per_sync), 0, kGiB));
   table.add("target-file-size", kAtStart, "Size of a data file of the first sorted level.",
             memory_option(SYNTROPY_FIELD(std::uint64_t, storage.target_file_size), kMiB, kGiB));
+  table.add("snapshots-to-keep", kChangeable,
+            "Snapshots that stay when SAVE or BGSAVE makes another one; 0 is all.",
+            integer_option(SYNTROPY_FIELD(std::int64_t, storage.snapshots_to_keep), "count", 0,
+                           kMaxInt));
 }
 
 void add_monitoring(TableBuilder& table) {

@@ -35,7 +35,7 @@ std::string array(const std::vector<std::string>& elements) {
 CommandFixture::CommandFixture()
     : keyspace_(open_keyspace(engine_, clock_, purge_)),
       stats_(1, command_count()),
-      snapshots_(engine_, clock_, {.dir = ::testing::TempDir(), .keep = 2, .changes = {}}),
+      snapshots_(engine_, clock_, {.dir = snapshots_dir_.path(), .keep = 2, .changes = {}}),
       durability_(engine_, clock_, SyncPolicy::kNever, {}),
       server_(new ServerContext{.config = config_,
                                 .keyspace = *keyspace_,

@@ -30,6 +30,7 @@
 #include "storage/memory_engine.h"
 #include "storage/purge.h"
 #include "storage/row.h"
+#include "tests/support/temp_dir.h"
 
 namespace syntropy {
 
@@ -98,6 +99,7 @@ class CommandFixture : public ::testing::Test {
   ServerStats stats_;
   SlowLog slowlog_;
   LatencyMonitor latency_;
+  testing::TempDir snapshots_dir_;
   Snapshots snapshots_;
   PauseState pause_;
   Durability durability_;
