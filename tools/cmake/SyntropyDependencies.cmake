@@ -6,6 +6,7 @@
 #   syntropy::rocksdb   RocksDB, shared where there is one
 #   syntropy::xxhash    <xxhash.h>
 #   syntropy::lzf       <lzf.h>
+#   syntropy::hiredis   a client's side of the protocol, for the command line tool
 #   syntropy::jemalloc  the allocator of our programs; empty under a sanitizer, which brings its own
 
 # find_dependency() takes from the package in search whether to insist.
@@ -15,6 +16,11 @@ include(${CMAKE_CURRENT_LIST_DIR}/SyntropyFindParts.cmake)
 unset(CMAKE_FIND_PACKAGE_NAME)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
+
+pkg_check_modules(SYNTROPY_HIREDIS REQUIRED IMPORTED_TARGET hiredis>=0.14)
+add_library(syntropy_hiredis INTERFACE)
+add_library(syntropy::hiredis ALIAS syntropy_hiredis)
+target_link_libraries(syntropy_hiredis INTERFACE PkgConfig::SYNTROPY_HIREDIS)
 
 add_library(syntropy_jemalloc INTERFACE)
 add_library(syntropy::jemalloc ALIAS syntropy_jemalloc)
