@@ -225,9 +225,9 @@ class Generator:
         return self.random.choice(FIELD_TYPES[:8] if self.random.random() < 0.95 else FIELD_TYPES)
 
     def field_value(self):
-        """Not the least integer: how Redis saturates it depends on an overflow in its own C code."""
+        """Not the least integers: how Redis saturates them depends on an overflow in its own C code."""
         value = self.integer()
-        return b"-9223372036854775807" if value == INTEGERS[8] else value
+        return b"-922337203685477580" if value == INTEGERS[8] else value
 
     def field_offset(self):
         return self.pick(b"0", b"1", b"7", b"8", b"#0", b"#1", b"#3", b"100", b"-1", b"#", b"31")
