@@ -107,10 +107,17 @@ rocksdb::CompactionFilter::Decision PurgeAdapter::FilterV2(int, const Slice& key
   return drop ? Decision::kRemove : Decision::kKeep;
 }
 
-void RocksWatch::OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) {
+void RocksWatch::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) {
   errors_.fetch_add(1, std::memory_order_relaxed);
-  // Below "hard" RocksDB goes on writing and tries again by itself.
-  if (error->severity() < rocksdb::Status::Severity::kHardError) return;
+  // RocksDB tries a failed compaction again by itself, and nobody waits for it. After a failed
+  // flush it would take writes until memory is full, and then block them.
+  const bool soft = error->severity() < rocksdb::Status::Severity::kHardError;
+  // RocksDB calls an error fatal, and would never resume, when it comes from its own file buffers:
+  // they refuse to go on after an error below them that was not fatal.
+  if (error->IsIOError() && error->severity() == rocksdb::Status::Severity::kFatalError) {
+    *error = rocksdb::Status(*error, rocksdb::Status::Severity::kHardError);
+  }
+  if (reason == rocksdb::BackgroundErrorReason::kCompaction && soft) return;
   const std::lock_guard lock(mutex_);
   if (engine_ != nullptr) {
     engine_->degrade(*error);
@@ -136,7 +143,7 @@ RocksEngine::RocksEngine(Parts parts, std::unique_ptr<rocksdb::DB> db)
       read_disk_(tier_options(rocksdb::kReadAllTier)),
       db_(std::move(db)) {
   // What opening replayed from the log is in table files by now.
-  synced_through_ = db_->GetLatestSequenceNumber();
+  durable_through_ = db_->GetLatestSequenceNumber();
   parts_.watch->attach(this);
 }
 
@@ -166,7 +173,7 @@ Status RocksEngine::write(EngineBatch& batch) {
   auto& rocks = static_cast<RocksBatch&>(batch);
   if (!rocks.status().ok()) return from_rocks(rocks.status());
   if (rocks.empty()) return {};
-  add_claim(synced_through_.load(std::memory_order_relaxed), &rocks.batch());
+  add_claim(durable_through_.load(std::memory_order_relaxed), &rocks.batch());
   const rocksdb::Status status = db_->Write(write_options_, &rocks.batch());
   if (!status.ok()) degrade(status);
   return from_rocks(status);
@@ -176,15 +183,13 @@ Status RocksEngine::sync() {
   const std::shared_lock gate(gate_);
   if (degraded()) return health();
   const uint64_t covered = db_->GetLatestSequenceNumber();
-  const rocksdb::Status status = db_->SyncWAL();
+  const rocksdb::Status status = parts_.files->sync_logs();
   if (!status.ok()) {
     degrade(status);
     return from_rocks(status);
   }
-  // Another thread's write or sync may have failed meanwhile. What this sync covered is durable
-  // all the same, but callers may rely on health() after an ok.
-  uint64_t seen = synced_through_.load(std::memory_order_relaxed);
-  while (seen < covered && !synced_through_.compare_exchange_weak(seen, covered)) {
+  uint64_t seen = durable_through_.load(std::memory_order_relaxed);
+  while (seen < covered && !durable_through_.compare_exchange_weak(seen, covered)) {
   }
   return {};
 }
@@ -206,42 +211,39 @@ Status RocksEngine::recover() {
   const std::lock_guard recovery(recovery_mutex_);
   const std::unique_lock gate(gate_);
   if (!degraded()) return {};
-  rocksdb::Status status = db_->Resume();
-  if (status.ok()) status = begin_new_log();
+  std::unique_ptr<rocksdb::LogFile> failed;
+  rocksdb::Status status = db_->GetCurrentWalFile(&failed);
+  if (status.ok()) status = db_->Resume();
+  if (status.ok()) status = leave_log_behind(*failed);
   if (!status.ok()) return from_rocks(status);
   recoveries_.fetch_add(1, std::memory_order_relaxed);
-  synced_through_ = db_->GetLatestSequenceNumber();
+  durable_through_ = db_->GetLatestSequenceNumber();
   const std::lock_guard lock(health_mutex_);
   health_ = Status();
   degraded_.store(false, std::memory_order_release);
   return {};
 }
 
-// RocksDB begins a new log when it switches memtables, and it switches only those that hold
-// something: a record that bypasses the log makes sure of that. Its flush makes everything before
-// it durable in table files, so that the old log doesn't count any more.
-rocksdb::Status RocksEngine::begin_new_log() {
-  std::unique_ptr<rocksdb::LogFile> before;
-  std::unique_ptr<rocksdb::LogFile> after;
-  rocksdb::Status status = db_->GetCurrentWalFile(&before);
-  if (!status.ok()) return status;
-
+// RocksDB begins a new log when it switches memtables, and it does so only if something was written
+// to both: a record makes sure of that. The flush makes everything before it durable in table
+// files, so that it doesn't matter any more what is in the old log.
+rocksdb::Status RocksEngine::leave_log_behind(const rocksdb::LogFile& failed) {
   std::string count;
   put_fixed64_le(&count, recoveries_.load(std::memory_order_relaxed) + 1);
-  rocksdb::WriteOptions unlogged;
-  unlogged.disableWAL = true;
-  status = db_->Put(unlogged, meta_key(kRecoveriesMeta), count);
+  rocksdb::Status status = db_->Put(write_options_, meta_key(kRecoveriesMeta), count);
   if (!status.ok()) return status;
   rocksdb::FlushOptions flush_now;
   flush_now.allow_write_stall = true;
   status = db_->Flush(flush_now);
   if (!status.ok()) return status;
 
-  status = db_->GetCurrentWalFile(&after);
+  std::unique_ptr<rocksdb::LogFile> current;
+  status = db_->GetCurrentWalFile(&current);
   if (!status.ok()) return status;
-  if (after->LogNumber() == before->LogNumber()) {
-    return rocksdb::Status::Aborted("the failed log is still in use: " + after->PathName());
+  if (current->LogNumber() <= failed.LogNumber()) {
+    return rocksdb::Status::Aborted("the failed log is still in use", failed.PathName());
   }
+  parts_.files->abandon_logs_below(current->LogNumber());
   return status;
 }
 

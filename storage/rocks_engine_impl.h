@@ -12,6 +12,8 @@
 #include <rocksdb/compaction_filter.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
+#include <rocksdb/listener.h>
+#include <rocksdb/transaction_log.h>
 
 #include <atomic>
 #include <memory>
@@ -20,6 +22,7 @@
 #include <string>
 
 #include "storage/engine.h"
+#include "storage/rocks_file_system.h"
 
 namespace syntropy {
 
@@ -42,7 +45,8 @@ class RocksEngine final : public Engine {
  public:
   /// What a database needs and must not outlive. Made first, filled while opening.
   struct Parts {
-    std::unique_ptr<rocksdb::Env> env;
+    std::shared_ptr<RecoverableFileSystem> files;
+    std::unique_ptr<rocksdb::Env> env;    // over `files`
     std::unique_ptr<PurgeAdapter> purge;  // null: nothing is dropped
     std::shared_ptr<class RocksWatch> watch;
     bool dropped_tail = false;  // the log had lost an unsynced tail
@@ -70,7 +74,7 @@ class RocksEngine final : public Engine {
 
  private:
   bool degraded() const { return degraded_.load(std::memory_order_acquire); }
-  rocksdb::Status begin_new_log();
+  rocksdb::Status leave_log_behind(const rocksdb::LogFile& failed);
   uint64_t property(const std::string& name) const;
 
   Parts parts_;
@@ -83,7 +87,7 @@ class RocksEngine final : public Engine {
   std::atomic<bool> degraded_{false};
   mutable std::mutex health_mutex_;
   Status health_;
-  std::atomic<uint64_t> synced_through_{0};  // sequence number; all up to it is durable
+  std::atomic<uint64_t> durable_through_{0};  // sequence number
   std::atomic<uint64_t> recoveries_{0};
 
   std::unique_ptr<rocksdb::DB> db_;  // goes first

@@ -1,11 +1,11 @@
 #include "storage/rocks_file_system.h"
 
+#include <algorithm>
 #include <atomic>
-#include <mutex>
+#include <charconv>
 #include <utility>
 
 namespace syntropy {
-namespace {
 
 using rocksdb::DataVerificationInfo;
 using rocksdb::FileOptions;
@@ -16,6 +16,31 @@ using rocksdb::IOOptions;
 using rocksdb::IOStatus;
 using rocksdb::Slice;
 
+// What is known of a log. The file goes away before the state does.
+struct LogState {
+  LogState(std::string log_path, uint64_t log_number, FSWritableFile* log_file)
+      : path(std::move(log_path)), number(log_number), file(log_file) {}
+
+  const std::string path;
+  const uint64_t number;
+  std::atomic<uint64_t> appended{0};  // bytes
+  std::atomic<bool> torn{false};      // an append failed
+
+  std::mutex mutex;          // guards all below; held while the file is synced or closed
+  FSWritableFile* file;      // null once RocksDB has closed it: its rows are in table files
+  uint64_t synced = 0;       // bytes
+  bool name_synced = false;  // the directory knows of it
+  bool abandoned = false;
+  IOStatus failure;  // the first failed append or sync
+
+  void fail(const IOStatus& status) {
+    const std::lock_guard lock(mutex);
+    if (failure.ok()) failure = status;
+  }
+};
+
+namespace {
+
 IOStatus recoverable(IOStatus status) {
   if (status.ok() || !(status.IsIOError() || status.IsNoSpace())) return status;
   IOStatus marked = IOStatus::IOError(status.ToString());
@@ -25,112 +50,107 @@ IOStatus recoverable(IOStatus status) {
   return marked;
 }
 
-bool is_log(std::string_view path) { return path.ends_with(".log"); }
+// The number of a log file; 0 for other files.
+uint64_t log_number(std::string_view path) {
+  const std::string_view name = path.substr(path.rfind('/') + 1);
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  const std::string_view rest(end, static_cast<size_t>(name.data() + name.size() - end));
+  return error == std::errc() && rest == ".log" ? number : 0;
+}
 
-class RecoverableFile : public rocksdb::FSWritableFileOwnerWrapper {
+}  // namespace
+
+std::string_view no_space_text() { return "the disk is full"; }
+
+class RecoverableFileSystem::File : public rocksdb::FSWritableFileOwnerWrapper {
  public:
-  explicit RecoverableFile(std::unique_ptr<FSWritableFile>&& file)
+  explicit File(std::unique_ptr<FSWritableFile>&& file)
       : FSWritableFileOwnerWrapper(std::move(file)) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(FSWritableFileWrapper::Append(data, options, dbg));
+    return recoverable(target()->Append(data, options, dbg));
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo& info,
                   IODebugContext* dbg) override {
-    return recoverable(FSWritableFileWrapper::Append(data, options, info, dbg));
+    return recoverable(target()->Append(data, options, info, dbg));
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
                             IODebugContext* dbg) override {
-    return recoverable(FSWritableFileWrapper::PositionedAppend(data, offset, options, dbg));
+    return recoverable(target()->PositionedAppend(data, offset, options, dbg));
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
                             const DataVerificationInfo& info, IODebugContext* dbg) override {
-    return recoverable(FSWritableFileWrapper::PositionedAppend(data, offset, options, info, dbg));
+    return recoverable(target()->PositionedAppend(data, offset, options, info, dbg));
   }
   IOStatus Truncate(uint64_t size, const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(FSWritableFileWrapper::Truncate(size, options, dbg));
+    return recoverable(target()->Truncate(size, options, dbg));
   }
   IOStatus Close(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(FSWritableFileWrapper::Close(options, dbg));
+    return recoverable(target()->Close(options, dbg));
   }
   IOStatus Flush(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(FSWritableFileWrapper::Flush(options, dbg));
+    return recoverable(target()->Flush(options, dbg));
   }
   IOStatus Sync(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(FSWritableFileWrapper::Sync(options, dbg));
+    return recoverable(target()->Sync(options, dbg));
   }
   IOStatus Fsync(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(FSWritableFileWrapper::Fsync(options, dbg));
+    return recoverable(target()->Fsync(options, dbg));
   }
   IOStatus RangeSync(uint64_t offset, uint64_t bytes, const IOOptions& options,
                      IODebugContext* dbg) override {
-    return recoverable(FSWritableFileWrapper::RangeSync(offset, bytes, options, dbg));
+    return recoverable(target()->RangeSync(offset, bytes, options, dbg));
   }
 };
 
-class RecoverableLog final : public RecoverableFile {
+// Sync() and Fsync() are RocksDB's own, for the one write that opening makes.
+class RecoverableFileSystem::Log final : public File {
  public:
-  using RecoverableFile::RecoverableFile;
+  Log(std::unique_ptr<FSWritableFile>&& file, std::shared_ptr<LogState> state)
+      : File(std::move(file)), state_(std::move(state)) {}
+  ~Log() override { forget_file(); }
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* dbg) override {
-    if (torn_) return IOStatus::OK();
-    return note_append(RecoverableFile::Append(data, options, dbg));
+    if (state_->torn) return IOStatus::OK();
+    return note_append(File::Append(data, options, dbg), data.size());
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo& info,
                   IODebugContext* dbg) override {
-    if (torn_) return IOStatus::OK();
-    return note_append(RecoverableFile::Append(data, options, info, dbg));
+    if (state_->torn) return IOStatus::OK();
+    return note_append(File::Append(data, options, info, dbg), data.size());
   }
   IOStatus Flush(const IOOptions& options, IODebugContext* dbg) override {
-    if (torn_) return IOStatus::OK();
-    return note_append(RecoverableFile::Flush(options, dbg));
+    if (state_->torn) return IOStatus::OK();
+    return note_append(File::Flush(options, dbg), 0);
   }
   IOStatus Close(const IOOptions& options, IODebugContext* dbg) override {
-    const IOStatus status = RecoverableFile::Close(options, dbg);
-    return torn_ ? IOStatus::OK() : status;
-  }
-  IOStatus Sync(const IOOptions& options, IODebugContext* dbg) override {
-    return sync_once([&] { return RecoverableFile::Sync(options, dbg); });
-  }
-  IOStatus Fsync(const IOOptions& options, IODebugContext* dbg) override {
-    return sync_once([&] { return RecoverableFile::Fsync(options, dbg); });
+    forget_file();
+    const IOStatus status = File::Close(options, dbg);
+    return state_->torn ? IOStatus::OK() : status;
   }
 
  private:
-  IOStatus note_append(IOStatus status) {
+  IOStatus note_append(IOStatus status, uint64_t bytes) {
+    state_->appended.fetch_add(bytes);
     if (!status.ok()) {
-      torn_ = true;
-      remember(status);
+      state_->torn = true;
+      state_->fail(status);
     }
     return status;
   }
 
-  template <class SyncFunction>
-  IOStatus sync_once(SyncFunction sync) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!failure_.ok()) return failure_;
-    }
-    IOStatus status = sync();
-    if (!status.ok()) remember(status);
-    // A sync that began before another one failed may have been given the other's lost pages.
-    const std::lock_guard lock(mutex_);
-    return failure_;
+  void forget_file() {
+    const std::lock_guard lock(state_->mutex);
+    state_->file = nullptr;
   }
 
-  void remember(const IOStatus& status) {
-    const std::lock_guard lock(mutex_);
-    if (failure_.ok()) failure_ = status;
-  }
-
-  std::atomic<bool> torn_{false};
-  std::mutex mutex_;  // guards failure_
-  IOStatus failure_;  // the first failed append or sync
+  const std::shared_ptr<LogState> state_;
 };
 
-class RecoverableDirectory final : public rocksdb::FSDirectoryWrapper {
+class RecoverableFileSystem::Directory final : public rocksdb::FSDirectoryWrapper {
  public:
-  explicit RecoverableDirectory(std::unique_ptr<FSDirectory>&& directory)
+  explicit Directory(std::unique_ptr<FSDirectory>&& directory)
       : FSDirectoryWrapper(std::move(directory)) {}
 
   IOStatus Fsync(const IOOptions& options, IODebugContext* dbg) override {
@@ -142,61 +162,101 @@ class RecoverableDirectory final : public rocksdb::FSDirectoryWrapper {
   }
 };
 
-class RecoverableFileSystem final : public rocksdb::FileSystemWrapper {
- public:
-  explicit RecoverableFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base)
-      : FileSystemWrapper(base) {}
+RecoverableFileSystem::RecoverableFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base)
+    : FileSystemWrapper(base) {}
 
-  const char* Name() const override { return "SyntropyRecoverable"; }
+RecoverableFileSystem::~RecoverableFileSystem() = default;
 
-  IOStatus NewWritableFile(const std::string& path, const FileOptions& options,
-                           std::unique_ptr<FSWritableFile>* file, IODebugContext* dbg) override {
-    return wrap(target()->NewWritableFile(path, options, file, dbg), path, file);
+IOStatus RecoverableFileSystem::sync_logs() {
+  // Noted before waiting for a sync that is under way: it may turn out to have covered this.
+  std::vector<std::pair<std::shared_ptr<LogState>, uint64_t>> wanted;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& log : logs_) wanted.emplace_back(log, log->appended.load());
   }
-  IOStatus ReopenWritableFile(const std::string& path, const FileOptions& options,
-                              std::unique_ptr<FSWritableFile>* file, IODebugContext* dbg) override {
-    return wrap(target()->ReopenWritableFile(path, options, file, dbg), path, file);
+  const std::lock_guard one_at_a_time(sync_mutex_);
+  for (const auto& [log, size] : wanted) {
+    const std::lock_guard lock(log->mutex);
+    if (log->file == nullptr || log->abandoned) continue;
+    if (!log->failure.ok()) return log->failure;
+    if (log->synced >= size && log->name_synced) continue;
+    const uint64_t covered = log->appended.load();
+    IOStatus status = recoverable(log->file->Sync(IOOptions(), nullptr));
+    if (status.ok() && !log->name_synced) status = sync_name(log->path);
+    if (!status.ok()) return log->failure = status;
+    log->synced = covered;
+    log->name_synced = true;
   }
-  IOStatus ReuseWritableFile(const std::string& path, const std::string& old_path,
-                             const FileOptions& options, std::unique_ptr<FSWritableFile>* file,
-                             IODebugContext* dbg) override {
-    return wrap(target()->ReuseWritableFile(path, old_path, options, file, dbg), path, file);
-  }
-  IOStatus NewDirectory(const std::string& path, const IOOptions& options,
-                        std::unique_ptr<FSDirectory>* directory, IODebugContext* dbg) override {
-    IOStatus status = recoverable(target()->NewDirectory(path, options, directory, dbg));
-    if (status.ok()) *directory = std::make_unique<RecoverableDirectory>(std::move(*directory));
-    return status;
-  }
-  IOStatus RenameFile(const std::string& from, const std::string& to, const IOOptions& options,
-                      IODebugContext* dbg) override {
-    return recoverable(target()->RenameFile(from, to, options, dbg));
-  }
-  IOStatus Truncate(const std::string& path, size_t size, const IOOptions& options,
-                    IODebugContext* dbg) override {
-    return recoverable(target()->Truncate(path, size, options, dbg));
-  }
-
- private:
-  static IOStatus wrap(IOStatus status, const std::string& path,
-                       std::unique_ptr<FSWritableFile>* file) {
-    if (!status.ok()) return recoverable(std::move(status));
-    if (is_log(path)) {
-      *file = std::make_unique<RecoverableLog>(std::move(*file));
-    } else {
-      *file = std::make_unique<RecoverableFile>(std::move(*file));
-    }
-    return status;
-  }
-};
-
-}  // namespace
-
-std::shared_ptr<rocksdb::FileSystem> make_recoverable_file_system(
-    std::shared_ptr<rocksdb::FileSystem> base) {
-  return std::make_shared<RecoverableFileSystem>(base);
+  return IOStatus::OK();
 }
 
-std::string_view no_space_text() { return "the disk is full"; }
+void RecoverableFileSystem::abandon_logs_below(uint64_t number) {
+  const std::lock_guard lock(mutex_);
+  for (const auto& log : logs_) {
+    const std::lock_guard log_lock(log->mutex);
+    if (log->number < number) log->abandoned = true;
+  }
+}
+
+IOStatus RecoverableFileSystem::NewWritableFile(const std::string& path, const FileOptions& options,
+                                                std::unique_ptr<FSWritableFile>* file,
+                                                IODebugContext* dbg) {
+  return wrap(target()->NewWritableFile(path, options, file, dbg), path, file);
+}
+
+IOStatus RecoverableFileSystem::ReopenWritableFile(const std::string& path,
+                                                   const FileOptions& options,
+                                                   std::unique_ptr<FSWritableFile>* file,
+                                                   IODebugContext* dbg) {
+  return wrap(target()->ReopenWritableFile(path, options, file, dbg), path, file);
+}
+
+IOStatus RecoverableFileSystem::NewDirectory(const std::string& path, const IOOptions& options,
+                                             std::unique_ptr<FSDirectory>* directory,
+                                             IODebugContext* dbg) {
+  IOStatus status = recoverable(target()->NewDirectory(path, options, directory, dbg));
+  if (status.ok()) *directory = std::make_unique<Directory>(std::move(*directory));
+  return status;
+}
+
+IOStatus RecoverableFileSystem::RenameFile(const std::string& from, const std::string& to,
+                                           const IOOptions& options, IODebugContext* dbg) {
+  return recoverable(target()->RenameFile(from, to, options, dbg));
+}
+
+IOStatus RecoverableFileSystem::Truncate(const std::string& path, size_t size,
+                                         const IOOptions& options, IODebugContext* dbg) {
+  return recoverable(target()->Truncate(path, size, options, dbg));
+}
+
+IOStatus RecoverableFileSystem::wrap(IOStatus status, const std::string& path,
+                                     std::unique_ptr<FSWritableFile>* file) {
+  if (!status.ok()) return recoverable(std::move(status));
+  const uint64_t number = log_number(path);
+  if (number == 0) {
+    *file = std::make_unique<File>(std::move(*file));
+    return status;
+  }
+  auto state = std::make_shared<LogState>(path, number, file->get());
+  *file = std::make_unique<Log>(std::move(*file), state);
+  const std::lock_guard lock(mutex_);
+  std::erase_if(logs_, [](const auto& log) {
+    const std::lock_guard log_lock(log->mutex);
+    return log->file == nullptr;
+  });
+  logs_.push_back(std::move(state));
+  return status;
+}
+
+IOStatus RecoverableFileSystem::sync_name(const std::string& path) {
+  std::unique_ptr<FSDirectory> directory;
+  const std::string parent = path.substr(0, path.rfind('/'));
+  IOStatus status = NewDirectory(parent, IOOptions(), &directory, nullptr);
+  if (status.ok()) {
+    const rocksdb::DirFsyncOptions new_file(rocksdb::DirFsyncOptions::FsyncReason::kNewFileSynced);
+    status = directory->FsyncWithDirOptions(IOOptions(), nullptr, new_file);
+  }
+  return status;
+}
 
 }  // namespace syntropy

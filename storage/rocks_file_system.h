@@ -1,4 +1,5 @@
-// RecoverableFileSystem: a layer under RocksDB that makes every failed write survivable.
+// RecoverableFileSystem: a layer under RocksDB that makes every failed write survivable, and syncs
+// the write-ahead logs in RocksDB's place.
 //
 // RocksDB stops for good at most write errors: it can't know whether the disk will be well again.
 // Our engine decides that itself (Engine::recover), so this layer
@@ -6,30 +7,75 @@
 //      DB::Resume() may go on with new files. A full disk is told by its text (see
 //      no_space_text()), not by RocksDB's own code, with which RocksDB would start to poll the disk
 //      by itself;
-//   2. never lets a log that failed be taken for good again. A log whose sync failed refuses all
-//      further syncs: the kernel may have dropped the pages and report success next time. A log
-//      whose append failed may end in half a record; what RocksDB still has in its buffer for it is
+//   2. never lets a log that failed be taken for good again. A log whose sync failed is not synced
+//      again: the kernel may have dropped the pages and report success next time. A log whose
+//      append failed may end in half a record; what RocksDB still has in its buffer for it is
 //      swallowed, because behind half a record it could not be read back. RocksEngine::recover()
-//      makes RocksDB begin a new log before anything else is written.
+//      makes RocksDB begin a new log, and calls abandon_logs_below() with its number.
+//
+// DB::SyncWAL is not used: RocksDB asserts that nobody syncs a log after an append to it failed,
+// which two threads cannot know of each other, and distributions build it with assertions on.
 //
 // For files of storage/ and tests only: RocksDB stays out of other headers.
 //
-// Thread safety: as rocksdb::FileSystem; a log is appended to by one thread while another syncs it.
+// Thread safety: all functions may be called from any thread at any time.
 #pragma once
 
 #include <rocksdb/file_system.h>
 
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace syntropy {
 
-/// A file system over `base` that behaves as described above.
-std::shared_ptr<rocksdb::FileSystem> make_recoverable_file_system(
-    std::shared_ptr<rocksdb::FileSystem> base);
-
 /// The text by which an error of the layer says that the disk is full.
 std::string_view no_space_text();
+
+class RecoverableFileSystem final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit RecoverableFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base);
+  ~RecoverableFileSystem() override;
+
+  /// Makes durable what was appended to any log before this call. Concurrent calls share one sync
+  /// of the disk where it covers them all. An error stays until the log is abandoned.
+  rocksdb::IOStatus sync_logs();
+
+  /// Logs with a smaller number have nothing that matters any more: sync_logs() passes them over.
+  void abandon_logs_below(uint64_t number);
+
+  const char* Name() const override { return "SyntropyRecoverable"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* dbg) override;
+  rocksdb::IOStatus ReopenWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                       std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                       rocksdb::IODebugContext* dbg) override;
+  rocksdb::IOStatus NewDirectory(const std::string& path, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* directory,
+                                 rocksdb::IODebugContext* dbg) override;
+  rocksdb::IOStatus RenameFile(const std::string& from, const std::string& to,
+                               const rocksdb::IOOptions& options,
+                               rocksdb::IODebugContext* dbg) override;
+  rocksdb::IOStatus Truncate(const std::string& path, size_t size,
+                             const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* dbg) override;
+
+ private:
+  class File;
+  class Log;
+  class Directory;
+
+  rocksdb::IOStatus wrap(rocksdb::IOStatus status, const std::string& path,
+                         std::unique_ptr<rocksdb::FSWritableFile>* file);
+  rocksdb::IOStatus sync_name(const std::string& path);
+
+  std::mutex sync_mutex_;  // one sync at a time; taken before mutex_
+  std::mutex mutex_;       // guards logs_
+  std::vector<std::shared_ptr<struct LogState>> logs_;
+};
 
 }  // namespace syntropy

@@ -1,7 +1,6 @@
 #include "storage/rocks_open.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 #include <vector>
 
@@ -74,7 +73,7 @@ class Opening {
     const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(reading, ours_.dir, &made);
     delete made;
     if (!status.ok()) return explain(status);
-    Result<std::vector<std::string>> logs = logs_from(numbers.first_log());
+    Result<std::vector<std::string>> logs = list_logs(*rocks_.env, ours_.dir, numbers.first_log());
     if (!logs.ok()) return logs.status();
     Result<WalSurvey> survey = survey_wal(*rocks_.env, *logs);
     if (!survey.ok()) return survey.status();
@@ -85,24 +84,6 @@ class Opening {
         " is damaged: writes that had been synced cannot be read. " + kAdvice +
         "; or start with --wal-recovery salvage to keep what was written before the damage and "
         "drop all that came after it");
-  }
-
-  // The logs numbered `first` and above, in the order of their numbers.
-  Result<std::vector<std::string>> logs_from(uint64_t first) const {
-    std::vector<std::string> names;
-    const rocksdb::Status status = rocks_.env->GetChildren(ours_.dir, &names);
-    if (!status.ok()) return from_rocks(status);
-    std::vector<std::pair<uint64_t, std::string>> logs;
-    for (const std::string& name : names) {
-      uint64_t number = 0;
-      const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
-      const bool is_log = error == std::errc() && std::string_view(end) == ".log";
-      if (is_log && number >= first) logs.emplace_back(number, ours_.dir + "/" + name);
-    }
-    std::sort(logs.begin(), logs.end());
-    std::vector<std::string> paths;
-    for (auto& [number, path] : logs) paths.push_back(std::move(path));
-    return paths;
   }
 
   Status explain(const rocksdb::Status& status) const {
@@ -210,7 +191,8 @@ Result<std::unique_ptr<Engine>> open_rocks_engine_on(
   if (!rocks.ok()) return rocks.status();
 
   RocksEngine::Parts parts;
-  parts.env = rocksdb::NewCompositeEnv(make_recoverable_file_system(std::move(file_system)));
+  parts.files = std::make_shared<RecoverableFileSystem>(file_system);
+  parts.env = rocksdb::NewCompositeEnv(parts.files);
   rocks->env = parts.env.get();
   Result<std::shared_ptr<rocksdb::Logger>> file = prepare_directory(*rocks, options.dir);
   if (!file.ok()) return file.status();

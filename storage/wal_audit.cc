@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <memory>
 #include <utility>
 
@@ -182,6 +183,24 @@ uint32_t crc32c(std::string_view bytes) {
   }
   for (; left > 0; ++p, --left) crc = (crc >> 8) ^ kCrc[0][(crc ^ *p) & 0xFF];
   return ~crc;
+}
+
+Result<std::vector<std::string>> list_logs(rocksdb::Env& env, const std::string& dir,
+                                           uint64_t first) {
+  std::vector<std::string> names;
+  const rocksdb::Status status = env.GetChildren(dir, &names);
+  if (!status.ok()) return from_rocks(status);
+  std::vector<std::pair<uint64_t, std::string>> logs;
+  for (const std::string& name : names) {
+    uint64_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    const bool is_log = error == std::errc() && std::string_view(end) == ".log";
+    if (is_log && number >= first) logs.emplace_back(number, dir + "/" + name);
+  }
+  std::sort(logs.begin(), logs.end());
+  std::vector<std::string> paths;
+  for (auto& [number, path] : logs) paths.push_back(std::move(path));
+  return paths;
 }
 
 Result<WalSurvey> survey_wal(rocksdb::Env& env, const std::vector<std::string>& logs) {

@@ -53,6 +53,10 @@ struct WalSurvey {
   std::string damaged_file;   // the first damaged log; empty when none is
 };
 
+/// Paths of the logs in `dir` numbered `first` and above, in the order of their numbers.
+Result<std::vector<std::string>> list_logs(rocksdb::Env& env, const std::string& dir,
+                                           uint64_t first);
+
 /// Reads the logs, which are in the order of their numbers. Errors are those of reading files.
 Result<WalSurvey> survey_wal(rocksdb::Env& env, const std::vector<std::string>& logs);
 

@@ -189,11 +189,18 @@ void FaultFileSystem::power_off() {
   off_ = true;
 }
 
+void FaultFileSystem::power_off_after(FileKind kind, uint64_t appends) {
+  const std::lock_guard lock(mutex_);
+  fuse_kind_ = kind;
+  fuse_ = appends;
+}
+
 void FaultFileSystem::lose_unsynced(Tail tail, Random& random) {
   const std::lock_guard lock(mutex_);
   undo_names();
   cut_contents(tail, random);
   rules_.clear();
+  fuse_ = 0;
   off_ = false;
 }
 
@@ -201,12 +208,6 @@ uint64_t FaultFileSystem::syncs(FileKind kind) const {
   const std::lock_guard lock(mutex_);
   const auto found = syncs_.find(kind);
   return found == syncs_.end() ? 0 : found->second;
-}
-
-uint64_t FaultFileSystem::appends(FileKind kind) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = appends_.find(kind);
-  return found == appends_.end() ? 0 : found->second;
 }
 
 IOStatus FaultFileSystem::NewSequentialFile(const std::string& path, const FileOptions& options,
@@ -328,7 +329,7 @@ IOStatus FaultFileSystem::check(FileOperation operation, const std::string& path
 void FaultFileSystem::note_append(const std::string& path, uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   contents_[path].size += bytes;
-  ++appends_[file_kind(path)];
+  if (fuse_ > 0 && file_kind(path) == fuse_kind_ && --fuse_ == 0) off_ = true;
 }
 
 void FaultFileSystem::note_sync(const std::string& path, uint64_t size) {

@@ -63,13 +63,14 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
 
   /// Every operation from now on fails and changes nothing.
   void power_off();
+  /// power_off(), right after so many more appends to files of `kind`.
+  void power_off_after(FileKind kind, uint64_t appends);
   /// Puts the real files into the state that the loss of power leaves, and switches power on.
   void lose_unsynced(Tail tail, Random& random);
 
   // --- figures -----------------------------------------------------------------------------------
 
   uint64_t syncs(FileKind kind) const;
-  uint64_t appends(FileKind kind) const;
 
   // --- rocksdb::FileSystem -----------------------------------------------------------------------
 
@@ -141,11 +142,12 @@ class FaultFileSystem final : public rocksdb::FileSystemWrapper {
   std::map<std::string, Content> contents_;
   std::vector<NameChange> name_changes_;  // in the order in which they were made
   std::map<FileKind, uint64_t> syncs_;
-  std::map<FileKind, uint64_t> appends_;
   std::string limbo_;  // directory of the files kept for undo_names()
   uint64_t kept_count_ = 0;
   uint64_t failures_ = 0;
   bool off_ = false;
+  FileKind fuse_kind_ = FileKind::kAny;
+  uint64_t fuse_ = 0;  // appends of that kind until the power goes; 0: it doesn't
 };
 
 /// What a file of a RocksDB directory is, by its name.
