@@ -1,0 +1,173 @@
+// `syntropy verify`: is a data directory, or a snapshot, sound?
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+
+#include "storage/rocks_inspection.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/progress.h"
+#include "tools/cli/store_check.h"
+
+namespace syntropy {
+namespace {
+
+struct VerifyOptions {
+  std::string dir;
+  size_t max_problems = 20;
+};
+
+void print_line(std::string_view label, const std::string& text) {
+  std::printf("  %-12s%s\n", std::string(label).c_str(), text.c_str());
+}
+
+uint64_t estimated_records(Engine& engine) {
+  for (const auto& [name, value] : engine.stats().more) {
+    if (name == "rocksdb_estimated_keys") return std::strtoull(value.c_str(), nullptr, 10);
+  }
+  return 0;
+}
+
+/// One run over a store. Counts the problems and prints each as it is found.
+class Verification {
+ public:
+  Verification(RocksInspection& store, const VerifyOptions& options)
+      : store_(store), options_(options) {}
+
+  uint64_t run() {
+    check_files();
+    check_log();
+    check_records();
+    return problems_;
+  }
+
+ private:
+  void problem(const std::string& text) {
+    progress_.clear();
+    ++problems_;
+    std::printf("PROBLEM  %s\n", text.c_str());
+    std::fflush(stdout);
+  }
+
+  void check_files() {
+    uint64_t total = 0, done = 0, sound = 0;
+    for (const RocksInspection::File& file : store_.table_files()) total += file.bytes;
+    for (const RocksInspection::File& file : store_.table_files()) {
+      progress_.show("reading table files", done, total, bytes_text(done));
+      const Status status = store_.verify(file);
+      if (status.ok()) {
+        ++sound;
+      } else {
+        problem("a table file is damaged: " + std::string(status.message()));
+      }
+      done += file.bytes;
+    }
+    progress_.clear();
+    print_line("table files", fmt::format("{} of {} sound, {}", sound, store_.table_files().size(),
+                                          bytes_text(total)));
+  }
+
+  void check_log() {
+    const RocksInspection::Log& log = store_.log();
+    if (!log.damage.ok()) problem(std::string(log.damage.message()));
+    std::string text = fmt::format("{} files, {} records", log.files, with_separators(log.records));
+    if (log.lost_tail) text += "; a tail was lost that had never been synced, which is no damage";
+    print_line("log", text);
+  }
+
+  void check_records() {
+    const uint64_t estimate = estimated_records(store_.engine());
+    StoreCheck::Options options;
+    options.max_problems = options_.max_problems;
+    options.progress = [&](uint64_t records) {
+      progress_.show("reading records", records, estimate, with_separators(records));
+    };
+    const StoreReport report = StoreCheck(store_.engine(), options).run();
+    progress_.clear();
+    for (const std::string& text : report.problems) problem(text);
+    if (report.problem_count > report.problems.size()) {
+      std::printf("PROBLEM  and %s more of the records (--max-problems)\n",
+                  with_separators(report.problem_count - report.problems.size()).c_str());
+      problems_ += report.problem_count - report.problems.size();
+    }
+    print_summary(report);
+  }
+
+  void print_summary(const StoreReport& report) {
+    print_line("rows",
+               fmt::format("{} in {}: {} deleted, {} expired, {} flushed, to be removed "
+                           "by compaction",
+                           with_separators(report.rows), bytes_text(report.bytes),
+                           with_separators(report.tombstones), with_separators(report.drained),
+                           with_separators(report.flushed)));
+    for (const auto& [db, database] : report.databases) {
+      if (database.found.keys == 0 && database.stored.keys == 0) continue;
+      const auto moved = report.logical.find(db);
+      const uint16_t number = moved == report.logical.end() ? db : moved->second;
+      print_line(
+          fmt::format("db{}", number),
+          fmt::format("{} keys, {} of them with an expiry", with_separators(database.found.keys),
+                      with_separators(database.found.expiring)));
+    }
+    if (!report.complete) {
+      print_line("counts", "not compared, because not everything could be read");
+    }
+    if (report.writer) print_line("writer", fmt::format("{:016x}", *report.writer));
+  }
+
+  RocksInspection& store_;
+  const VerifyOptions& options_;
+  Progress progress_;
+  uint64_t problems_ = 0;
+};
+
+int verify(const VerifyOptions& options) {
+  const auto started = std::chrono::steady_clock::now();
+  Result<std::unique_ptr<RocksInspection>> store = RocksInspection::open(options.dir);
+  if (!store.ok()) {
+    const bool damaged = store.status().is(StatusCode::kCorruption);
+    const int failed = report_failure(store.status());
+    return damaged ? kExitUnhealthy : failed;
+  }
+  std::printf("%s\n", options.dir.c_str());
+  const uint64_t problems = Verification(**store, options).run();
+  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
+  if (problems == 0) {
+    std::printf("sound: no problems found in %.1f s\n", elapsed.count());
+    return kExitOk;
+  }
+  std::printf(
+      "DAMAGED: %s problems found in %.1f s. Restore the directory from a snapshot; a copy "
+      "of what is left can help to find out what happened\n",
+      with_separators(problems).c_str(), elapsed.count());
+  return kExitUnhealthy;
+}
+
+}  // namespace
+
+void add_verify_command(CLI::App& app, int* exit_code) {
+  const auto options = std::make_shared<VerifyOptions>();
+  CLI::App* const command =
+      app.add_subcommand("verify", "Check the data directory of a stopped node, or a snapshot");
+  command->set_help_flag("--help", "Explain and exit");
+  command->add_option("DIR", options->dir, "The directory: a node's 'dir', or a snapshot")
+      ->required();
+  command->add_option("--max-problems", options->max_problems, "Name at most so many bad records")
+      ->capture_default_str();
+  command->footer(
+      "Reads everything: compares each block of the table files with its checksum, decodes each\n"
+      "record, recounts the keys of each database, and compares the expiry index with the rows.\n"
+      "Changes nothing; while it runs, no node can start on the directory.\n"
+      "\n"
+      "Exit code: 0 sound, 1 damaged (each problem stands behind PROBLEM), 2 could not be checked\n"
+      "(no store, or a node is running on it).\n"
+      "\n"
+      "Examples:\n"
+      "  syntropy verify /var/lib/syntropy\n"
+      "  syntropy verify \"$(syntropy snapshot)\"      of a running node");
+  command->callback([options, exit_code] { *exit_code = verify(*options); });
+}
+
+}  // namespace syntropy
