@@ -137,8 +137,9 @@ std::string latency_advice(const std::map<std::string, LatencyHistory, std::less
   size_t number = 0;
   for (const auto& [event, history] : events) {
     const Summary summary = summarize(history);
-    text += fmt::format("{}. {}: {} spikes, {:.0f} ms on average, mean deviation {:.0f} ms",
-                        ++number, event, summary.count, summary.mean_ms, summary.deviation_ms);
+    text += fmt::format("{}. {}: {} {}, {:.0f} ms on average, mean deviation {:.0f} ms", ++number,
+                        event, summary.count, summary.count == 1 ? "spike" : "spikes",
+                        summary.mean_ms, summary.deviation_ms);
     if (summary.count > 1) text += fmt::format(", one every {:.2f} s", summary.period_s);
     text += fmt::format(", the longest ever {} ms.\n", history.longest_ms);
     if (const std::string_view hint = advice_on(event); !hint.empty()) {

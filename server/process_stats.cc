@@ -19,6 +19,8 @@ int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value
     __attribute__((weak));
 void malloc_stats_print(void (*write)(void*, const char*), void* opaque, const char* options)
     __attribute__((weak));
+// A sanitizer's allocator, whose figures mallinfo2() doesn't know.
+size_t __sanitizer_get_current_allocated_bytes() __attribute__((weak));
 }
 
 namespace syntropy {
@@ -39,6 +41,9 @@ void refresh_jemalloc() {
 }
 
 uint64_t libc_allocated() {
+  if (__sanitizer_get_current_allocated_bytes != nullptr) {
+    return __sanitizer_get_current_allocated_bytes();
+  }
   const struct mallinfo2 info = mallinfo2();
   return info.uordblks + info.hblkhd;
 }

@@ -51,7 +51,7 @@ TEST_F(LatencyTest, GraphNeedsSamples) {
 TEST_F(LatencyTest, DoctorLooksAtTheEvents) {
   EXPECT_THAT(run("LATENCY DOCTOR"), HasSubstr("monitoring is off"));
   spike("fsync", 100);
-  EXPECT_THAT(run("LATENCY DOCTOR"), HasSubstr("1. fsync: 1 spikes, 100 ms on average"));
+  EXPECT_THAT(run("LATENCY DOCTOR"), HasSubstr("1. fsync: 1 spike, 100 ms on average"));
   client_.protocol = 3;
   EXPECT_THAT(run("LATENCY DOCTOR"), StartsWith("="));
 }
