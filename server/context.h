@@ -1,7 +1,7 @@
 // ServerContext: what a command handler can reach beyond its rows.
 //
-// Owned by the node (server/server.h), which outlives every call. Everything that is reached through
-// it is safe for use from any thread.
+// Owned by the node (server/server.h), which outlives every call. Everything that is reached
+// through it is safe for use from any thread.
 #pragma once
 
 #include <atomic>
@@ -69,7 +69,7 @@ struct ServerContext {
   uint64_t started_ms = 0;  // wall
   size_t io_threads = 1;    // in use
 
-  /// Ends the process in good order, soon; returns an error when it can't (and isn't forced).
+  /// Ends the process in good order, soon. Empty: the node is part of a program, which alone may.
   std::function<void(ShutdownRequest)> shutdown;
   /// Makes every I/O thread stop for that long (DEBUG SLEEP).
   std::function<void(uint64_t micros)> stall;

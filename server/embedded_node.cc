@@ -64,13 +64,17 @@ struct Node::State {
   Status commit(Write&& write) {
     Durability& durability = server->durability();
     durability.start_tick();
-    Tick tick(server->keyspace());
-    tick.begin_command(server->context().clock.wall_ms(), ReadTier::kDisk);
-    tick.begin_write();
-    write(tick);
-    Status ended = tick.error();
-    const bool wrote = ended.ok() && tick.has_writes();
-    if (ended.ok()) ended = tick.commit();
+    Status ended;
+    bool wrote = false;
+    {
+      Tick tick(server->keyspace());
+      tick.begin_command(server->context().clock.wall_ms(), ReadTier::kDisk);
+      tick.begin_write();
+      write(tick);
+      ended = tick.error();
+      wrote = ended.ok() && tick.has_writes();
+      if (ended.ok()) ended = tick.commit();
+    }  // nobody waits for a sync while it holds the writers' lock
     const Status durable = durability.finish_tick(wrote && ended.ok());
     return ended.ok() && wrote ? durable : ended;
   }
@@ -99,6 +103,8 @@ Result<Node> Node::open(const NodeOptions& options) {
   if (!config.ok()) return config.status();
   Result<std::unique_ptr<Server>> server = Server::open(*config, {});
   if (!server.ok()) return server.status();
+  // When the node ends is for the program to say, not for its clients.
+  (*server)->context().shutdown = nullptr;
   const Status listening = (*server)->listen();
   if (!listening.ok()) return listening;
   auto state = std::make_unique<State>();
@@ -158,12 +164,12 @@ Status Node::scan(std::string_view prefix, const Visitor& visit) {
     std::vector<std::pair<std::string, std::string>> found;
     Tick tick(state_->server->keyspace());
     tick.begin_command(state_->server->context().clock.wall_ms(), ReadTier::kDisk);
-    auto next = tick.scan(kDatabase, *position, kScanRows,
-                          [&](std::string_view key, const RowView& row) {
-                            if (!key.starts_with(prefix)) return true;
-                            if (auto value = string_of(row)) found.emplace_back(key, *value);
-                            return true;
-                          });
+    auto next =
+        tick.scan(kDatabase, *position, kScanRows, [&](std::string_view key, const RowView& row) {
+          if (!key.starts_with(prefix)) return true;
+          if (auto value = string_of(row)) found.emplace_back(key, *value);
+          return true;
+        });
     if (!next.ok()) return next.status();
     position = *next;
     for (const auto& [key, value] : found) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "storage/rocks_engine_impl.h"
+#include "storage/rocks_open.h"
 #include "storage/rocks_setup.h"
 #include "storage/wal_audit.h"
 
@@ -44,9 +45,7 @@ Result<std::unique_ptr<rocksdb::DB>> open_read_only(const rocksdb::Options& opti
   rocksdb::DB* made = nullptr;
   const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(options, dir, &made);
   if (status.ok()) return std::unique_ptr<rocksdb::DB>(made);
-  const bool damage = status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound();
-  const StatusCode code = damage ? StatusCode::kCorruption : from_rocks(status).code();
-  return Status(code, "cannot open the store in " + dir + ": " + status.ToString());
+  return explain_open(status, dir);
 }
 
 }  // namespace

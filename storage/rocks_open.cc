@@ -38,6 +38,19 @@ std::string find_store_file(std::string_view text) {
   return {};
 }
 
+}  // namespace
+
+Status explain_open(const rocksdb::Status& status, const std::string& dir) {
+  const std::string text = status.ToString();
+  const bool damage = status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound();
+  if (!damage) return {from_rocks(status).code(), "cannot open " + dir + ": " + text};
+  std::string file = find_store_file(text);
+  if (file.empty()) file = "a file of " + dir;
+  return Status::corruption(file + " is damaged or missing (" + text + "). " + kAdvice);
+}
+
+namespace {
+
 // Opens the store, after judging its log.
 class Opening {
  public:
@@ -55,7 +68,7 @@ class Opening {
     rocks_.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     rocksdb::DB* made = nullptr;
     const rocksdb::Status status = rocksdb::DB::Open(rocks_, ours_.dir, &made);
-    if (!status.ok()) return explain(status);
+    if (!status.ok()) return explain_open(status, ours_.dir);
     return std::unique_ptr<rocksdb::DB>(made);
   }
 
@@ -72,7 +85,7 @@ class Opening {
     rocksdb::DB* made = nullptr;
     const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(reading, ours_.dir, &made);
     delete made;
-    if (!status.ok()) return explain(status);
+    if (!status.ok()) return explain_open(status, ours_.dir);
     Result<std::vector<std::string>> logs = list_logs(*rocks_.env, ours_.dir, numbers.first_log());
     if (!logs.ok()) return logs.status();
     Result<WalSurvey> survey = survey_wal(*rocks_.env, *logs);
@@ -84,15 +97,6 @@ class Opening {
         " is damaged: writes that had been synced cannot be read. " + kAdvice +
         "; or start with --wal-recovery salvage to keep what was written before the damage and "
         "drop all that came after it");
-  }
-
-  Status explain(const rocksdb::Status& status) const {
-    const std::string text = status.ToString();
-    const bool damage = status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound();
-    if (!damage) return {from_rocks(status).code(), "cannot open " + ours_.dir + ": " + text};
-    std::string file = find_store_file(text);
-    if (file.empty()) file = "a file of " + ours_.dir;
-    return Status::corruption(file + " is damaged or missing (" + text + "). " + kAdvice);
   }
 
   const RocksOptions& ours_;

@@ -63,6 +63,9 @@ void shutdown_command(Call& call) {
   }
   // A shutdown begins at once and waits for no replica, so there is none to abort.
   if (abort) return call.reply.error("ERR No shutdown in progress.");
+  if (!call.server.shutdown) {
+    return call.reply.error("ERR this node is part of a program, which alone can end it");
+  }
   // No reply: the connection closes when the server has ended.
   call.server.shutdown(ShutdownRequest{.save = save, .force = force});
 }

@@ -157,7 +157,7 @@ class Verify(E2ETest):
         self.assertRegex(text, r"db3 +1 keys")
         self.assertEqual(tree(server.directory), before, "verify has changed the directory")
         server.start()
-        self.assert_reply(self.connect(server), ["DBSIZE"], (":", 400))
+        self.assert_reply(self.connect(server), ["DBSIZE"], (":", b"400"))
 
     def test_running_node_is_left_alone(self):
         server = self.start_server()
