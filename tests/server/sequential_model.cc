@@ -53,9 +53,9 @@ SequentialModel::Answer SequentialModel::control(Client& client, const Request& 
   } else {
     if (client.in_multi) return {error("ERR WATCH inside MULTI is not allowed"), false};
     for (size_t i = 1; i < request.size(); ++i) {
-      const auto same = [&](const auto& watched) { return watched.first == request[i]; };
+      const auto same = [&](const Watched& watched) { return watched.key == request[i]; };
       if (std::any_of(client.watched.begin(), client.watched.end(), same)) continue;
-      client.watched.emplace_back(request[i], version_of(request[i]));
+      client.watched.push_back(watch(request[i]));
     }
   }
   return {std::string(kOk), touched_};
@@ -67,8 +67,8 @@ SequentialModel::Answer SequentialModel::exec(Client& client) {
   if (transaction.aborted) {
     return {error("EXECABORT Transaction discarded because of previous errors."), false};
   }
-  for (const auto& [key, version] : transaction.watched) {
-    if (version_of(key) != version) return {std::string(kNullArray), touched_};
+  for (const Watched& watched : transaction.watched) {
+    if (changed_since(watched)) return {std::string(kNullArray), touched_};
   }
   std::vector<std::string> replies;
   for (const Request& request : transaction.queue) {
@@ -136,9 +136,17 @@ const std::string* SequentialModel::find(const std::string& key) {
   return found == now_.rows.end() ? nullptr : &found->second;
 }
 
-uint64_t SequentialModel::version_of(const std::string& key) {
-  find(key);
-  return now_.versions[key];
+SequentialModel::Watched SequentialModel::watch(const std::string& key) {
+  const bool live = find(key) != nullptr;
+  return {key, live, live ? now_.versions[key] : next_version_ - 1};
+}
+
+// A key that was absent and is absent again has changed when it came and went meanwhile.
+bool SequentialModel::changed_since(const Watched& watched) {
+  const bool live = find(watched.key) != nullptr;
+  if (live != watched.live) return true;
+  const uint64_t version = now_.versions[watched.key];
+  return live ? version != watched.version : version > watched.version;
 }
 
 void SequentialModel::put(const std::string& key, std::string text) {

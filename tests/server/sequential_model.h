@@ -34,11 +34,16 @@ class SequentialModel {
   void roll_back();
 
  private:
+  struct Watched {
+    std::string key;
+    bool live;
+    uint64_t version;  // of the key's last change then; of an absent key, of any key's
+  };
   struct Client {
     bool in_multi = false;
     bool aborted = false;
     std::vector<Request> queue;
-    std::vector<std::pair<std::string, uint64_t>> watched;
+    std::vector<Watched> watched;
   };
 
   static bool writes(const Request& request);
@@ -47,7 +52,8 @@ class SequentialModel {
   std::string apply(const Request& request);
   std::string increment(const std::string& key);
   const std::string* find(const std::string& key);
-  uint64_t version_of(const std::string& key);
+  Watched watch(const std::string& key);
+  bool changed_since(const Watched& watched);
   void put(const std::string& key, std::string text);
   void changed(const std::string& key);
 
