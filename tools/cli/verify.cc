@@ -72,7 +72,8 @@ class Verification {
   void check_log() {
     const RocksInspection::Log& log = store_.log();
     if (!log.damage.ok()) problem(std::string(log.damage.message()));
-    std::string text = fmt::format("{} files, {} records", log.files, with_separators(log.records));
+    std::string text = fmt::format("{} {}, {} records", log.files,
+                                   log.files == 1 ? "file" : "files", with_separators(log.records));
     if (log.lost_tail) text += "; a tail was lost that had never been synced, which is no damage";
     print_line("log", text);
   }
