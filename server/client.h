@@ -46,11 +46,12 @@ struct ClientShared {
   }
 };
 
-/// A row watched by WATCH and its fingerprint then (Tick::fingerprint).
+/// A key watched by WATCH and what it was then (Tick::fingerprint, latest_stamp).
 struct WatchedKey {
   uint16_t db;
   std::string key;
   uint64_t fingerprint;
+  uint64_t since;
 };
 
 struct QueuedCommand {
@@ -72,7 +73,8 @@ struct Client {
   // Transactions.
   bool in_multi = false;
   bool in_transaction = false;  // EXEC is executing the queued commands
-  bool exec_aborted = false;  // a queued command was refused: EXEC answers EXECABORT
+  bool exec_aborted = false;    // a queued command was refused: EXEC answers EXECABORT
+  size_t held_bytes = 0;        // by the queue and the watched keys, about
   std::vector<QueuedCommand> queue;
   std::vector<WatchedKey> watched;
 

@@ -114,7 +114,8 @@ std::span<const CommandSpec> client_commands();
 std::span<const CommandSpec> command_commands();
 std::span<const CommandSpec> server_commands();
 std::span<const CommandSpec> config_commands();
-std::span<const CommandSpec> diagnosis_commands();  // SLOWLOG, LATENCY, MONITOR, MEMORY, DEBUG, INFO
+std::span<const CommandSpec>
+diagnosis_commands();  // SLOWLOG, LATENCY, MONITOR, MEMORY, DEBUG, INFO
 std::span<const CommandSpec> transaction_commands();
 
 }  // namespace syntropy

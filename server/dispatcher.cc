@@ -1,7 +1,10 @@
 #include "server/dispatcher.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
+#include "server/commands/arguments.h"
 #include "server/commands/table.h"
 #include "server/commands/transactions.h"
 #include "server/latency.h"
@@ -20,12 +23,23 @@ using std::chrono::steady_clock;
 constexpr int kMaxFetches = 3;
 constexpr size_t kMaxShownBytes = 128;  // of the command and of the arguments in an error
 
+// What an error quotes ends at a NUL, as in Redis.
+std::string_view quotable(std::string_view text, size_t most) {
+  return text.substr(0, std::min(most, text.find('\0')));
+}
+
+// A browser that was lured into sending a form to our port begins with these. Whatever follows is
+// not for us: the connection is closed.
+bool is_http(std::string_view name) {
+  return equals_ignoring_case(name, "post") || equals_ignoring_case(name, "host:");
+}
+
 std::string unknown_command(std::span<const std::string_view> args) {
   std::string error = "ERR unknown command '";
-  error.append(args[0].substr(0, kMaxShownBytes)).append("', with args beginning with: ");
+  error.append(quotable(args[0], kMaxShownBytes)).append("', with args beginning with: ");
   size_t shown = 0;
   for (size_t i = 1; i < args.size() && shown < kMaxShownBytes; ++i) {
-    const std::string_view part = args[i].substr(0, kMaxShownBytes - shown);
+    const std::string_view part = quotable(args[i], kMaxShownBytes - shown);
     error.append("'").append(part).append("' ");
     shown += part.size() + 3;
   }
@@ -37,7 +51,7 @@ std::string unknown_subcommand(std::string_view command, std::string_view subcom
   std::transform(upper.begin(), upper.end(), upper.begin(),
                  [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   std::string error = "ERR unknown subcommand '";
-  error.append(subcommand.substr(0, kMaxShownBytes)).append("'. Try ").append(upper);
+  error.append(quotable(subcommand, kMaxShownBytes)).append("'. Try ").append(upper);
   return error + " HELP.";
 }
 
@@ -80,6 +94,10 @@ std::string Dispatcher::refusal(const Client& client, Request& request, const Tu
   if (client.in_multi && (spec->flags & kNoMulti) != 0) {
     return "ERR Command not allowed inside a transaction";
   }
+  if (client.shared.monitor.load(std::memory_order_relaxed) &&
+      (spec->flags & (kReadOnly | kWrite)) != 0) {
+    return "ERR Replica can't interact with the keyspace";
+  }
   if (writes(client, *spec)) {
     const Status health = server_.engine.health();
     if (!health.ok()) return disk_error(health);
@@ -100,6 +118,8 @@ bool Dispatcher::writes(const Client& client, const CommandSpec& spec) const {
 }
 
 void Dispatcher::queue(Client& client, const Request& request) const {
+  for (std::string_view argument : request.args) client.held_bytes += argument.size();
+  client.held_bytes += sizeof(QueuedCommand) + request.args.size() * sizeof(std::string);
   client.queue.push_back({request.spec, {request.args.begin(), request.args.end()}});
   client.shared.queued.store(static_cast<int>(client.queue.size()), std::memory_order_relaxed);
 }
@@ -114,6 +134,12 @@ Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_
     client.reply_mode = Client::ReplyMode::kSkipThis;
   }
   --turn.commands_left;
+  if (is_http(args[0]) && find_command(args[0]) == nullptr) {
+    spdlog::warn("closing client {}: it speaks HTTP, perhaps a browser that was misled",
+                 client.address);
+    client.close_after_reply = true;
+    return Session::Wait::kNone;
+  }
   Session::Wait wait = Session::Wait::kNone;
   const std::string error = refusal(client, request, turn);
   if (!error.empty()) {
@@ -144,10 +170,10 @@ void Dispatcher::reject(Client& client, const Request& request, std::string_view
     server_.stats.record_command(turn.stats, command_index(*request.spec), {}, Outcome::kRejected);
   }
   server_.stats.record_error(turn.stats, error);
-  if (request.spec != nullptr && is_exec(*request.spec) && client.in_multi) {
+  if (request.spec != nullptr && is_exec(*request.spec)) {
     discard_transaction(client);
-    reply.error("EXECABORT Transaction discarded because of: " + std::string(error));
-    return;
+    if (error.starts_with("ERR ")) error.remove_prefix(4);
+    return reply.error("EXECABORT Transaction discarded because of: " + std::string(error));
   }
   if (client.in_multi) client.exec_aborted = true;
   reply.error(error);
@@ -165,7 +191,7 @@ Session::Wait Dispatcher::run(Session& session, const Request& request, Turn& tu
   const bool shared = !exclusive && ((request.spec->flags & kManyRows) != 0 || exec);
   if (shared) turn.tick.begin_shared();
   bool loaded = true;
-  if (exec) loaded = load_transaction(client, turn.tick);
+  if (exec && client.in_multi && !client.exec_aborted) loaded = load_transaction(client, turn.tick);
   if (loaded && exec) {
     call_transaction(client, reply, turn);
   } else if (loaded) {
@@ -187,7 +213,10 @@ Session::Wait Dispatcher::run(Session& session, const Request& request, Turn& tu
     reply.error("ERR reading from disk failed: " + std::string(turn.tick.error().message()));
   }
   account(client, request, std::string_view(session.output_).substr(mark), turn);
-  if (turn.tick.touched_uncommitted()) {
+  // A reply that is not sent has nothing to be replaced.
+  const bool silent = client.reply_mode == Client::ReplyMode::kOff ||
+                      client.reply_mode == Client::ReplyMode::kSkipThis;
+  if (turn.tick.touched_uncommitted() && !silent) {
     turn.dependents.push_back({&session, {mark, reply.size()}});
   }
   return Session::Wait::kNone;

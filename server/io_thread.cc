@@ -55,21 +55,28 @@ void IoThread::start() {
   thread_ = std::thread([this] { loop(); });
 }
 
-void IoThread::stop() {
-  if (!thread_.joinable()) return;
-  asio::post(context_, [this] {
+void IoThread::begin_stop(std::chrono::steady_clock::time_point deadline) {
+  asio::post(context_, [this, deadline] {
+    if (stopping_) return;
+    stopping_ = true;
+    stop_deadline_ = deadline;
     const auto connections = connections_;
     for (const auto& [id, connection] : connections) {
+      connection->session.client().close_after_reply = true;
       flush(connection);
-      close(connection, "shutdown");
+      if (connection->unsent() == 0) close(connection, "shutdown");
     }
-    stopping_ = true;
   });
+}
+
+void IoThread::stop() {
+  if (!thread_.joinable()) return;
+  begin_stop(std::chrono::steady_clock::now());
   thread_.join();
 }
 
 void IoThread::loop() {
-  while (!stopping_) {
+  while (!stopping_ || !connections_.empty()) {
     if (ready_.empty()) context_.run_one();
     context_.poll();
     const uint64_t stall_until = stall_until_us_.load(std::memory_order_relaxed);
@@ -122,6 +129,7 @@ void IoThread::execute(const ConnectionPtr& connection, Turn& turn) {
   Client& client = connection->session.client();
   client.shared.last_active_ms.store(server_.clock.monotonic_us() / 1000,
                                      std::memory_order_relaxed);
+  turn.last = Turn::Clock::now();
   connection->session.run(fresh, dispatcher_, turn);
 }
 
@@ -161,12 +169,13 @@ void IoThread::after_tick(const ConnectionPtr& connection) {
   flush(connection);
   if (connection->closed) return;
   Session& session = connection->session;
-  session.client().shared.query_bytes.store(session.input_bytes(), std::memory_order_relaxed);
+  const size_t held = session.input_bytes() + session.client().held_bytes;
+  session.client().shared.query_bytes.store(held, std::memory_order_relaxed);
   if (session.client().close_after_reply) {
     if (connection->unsent() == 0) close(connection, "done");
     return;
   }
-  if (session.input_bytes() > config_->clients.query_buffer_limit) {
+  if (held > config_->clients.query_buffer_limit) {
     stats_.add(kQueryLimitClosed);
     spdlog::warn("closing client {}: its query exceeds client-query-buffer-limit ({} bytes)",
                  session.client().address, config_->clients.query_buffer_limit);
@@ -370,6 +379,10 @@ void IoThread::on_timer() {
     Session& session = connection->session;
     check_limits(connection, now_ms);
     if (connection->closed) continue;
+    if (stopping_ && std::chrono::steady_clock::now() >= stop_deadline_) {
+      close(connection, "shutdown: it doesn't take its replies");
+      continue;
+    }
     if (session.wait() == Session::Wait::kPause) resume(connection);
     const uint64_t last_active =
         session.client().shared.last_active_ms.load(std::memory_order_relaxed);

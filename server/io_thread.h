@@ -14,6 +14,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -38,7 +39,10 @@ class IoThread {
   ~IoThread();
 
   void start();
-  /// Sends what can be sent at once, closes all connections and joins the thread.
+  /// Executes nothing more, sends what was answered and closes the connections; those that don't
+  /// take their replies are closed at `deadline`.
+  void begin_stop(std::chrono::steady_clock::time_point deadline);
+  /// Waits for the end of begin_stop(), which it calls with no time to spare if nobody has.
   void stop();
 
   /// Takes over a connected socket, made for context(), whose client isn't registered yet.
@@ -87,7 +91,8 @@ class IoThread {
   std::vector<ConnectionPtr> ready_;
   std::vector<ConnectionPtr> current_;  // those of this tick
   std::vector<char> buffer_;
-  std::atomic<bool> stopping_{false};
+  bool stopping_ = false;
+  std::chrono::steady_clock::time_point stop_deadline_;
   std::thread thread_;
 };
 

@@ -1,5 +1,4 @@
 // syntropyd: one Syntropy node as a process.
-#include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -11,41 +10,14 @@
 
 #include "server/config/help.h"
 #include "server/config/load.h"
+#include "server/config/options.h"
 #include "server/config/sd_notify.h"
+#include "server/log.h"
 #include "server/server.h"
 #include "server/version.h"
 
 namespace syntropy {
 namespace {
-
-spdlog::level::level_enum spdlog_level(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-    case LogLevel::kVerbose:
-      return spdlog::level::debug;
-    case LogLevel::kNotice:
-      return spdlog::level::info;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kNothing:
-      break;
-  }
-  return spdlog::level::off;
-}
-
-Status open_log(const LogConfig& config) {
-  try {
-    if (!config.file.empty()) {
-      spdlog::set_default_logger(spdlog::basic_logger_mt("syntropy", config.file));
-    }
-  } catch (const spdlog::spdlog_ex& error) {
-    return Status::io_error("cannot open 'logfile' " + config.file + ": " + error.what());
-  }
-  spdlog::set_pattern("%P %d %b %Y %H:%M:%S.%e %^%l%$ %v");
-  spdlog::set_level(spdlog_level(config.level));
-  spdlog::flush_on(spdlog::level::info);
-  return Status();
-}
 
 Status write_pid_file(const std::string& path) {
   if (path.empty()) return Status();
@@ -66,6 +38,7 @@ int serve(const Invocation& invocation) {
   Status ready = open_log(config.log);
   if (!ready.ok()) return fail(ready);
   spdlog::info("syntropyd {} starts, process {}", server_version(), ::getpid());
+  for (const std::string& setting : loggable_settings(config)) spdlog::info("{}", setting);
   Result<std::unique_ptr<Server>> server = Server::open(config, invocation.file);
   if (!server.ok()) {
     spdlog::error("{}", server.status().message());
@@ -108,5 +81,10 @@ int run(int argc, char** argv) {
 
 }  // namespace
 }  // namespace syntropy
+
+// jemalloc's options: memory that is free goes back to the system within a second, by a thread of
+// its own, so that the resident memory is what the caches and buffers hold.
+extern "C" const char* malloc_conf;
+const char* malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
 
 int main(int argc, char** argv) { return syntropy::run(argc, argv); }

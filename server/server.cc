@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "server/commands/table.h"
+#include "server/log.h"
 #include "storage/base/random.h"
 #include "storage/rocks_engine.h"
 
@@ -18,10 +19,9 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr auto kTimerInterval = std::chrono::milliseconds(100);
-constexpr uint64_t kRoundsPerSecond = 10;
-constexpr uint64_t kExpireStep = 1000;       // keys per commit: the writers' lock is held that long
-constexpr uint64_t kExpireSpanUs = 50'000;   // of every 100 ms
+constexpr uint64_t kExpireStep = 1000;      // keys per commit: the writers' lock is held that long
+constexpr uint64_t kExpireSpanUs = 50'000;  // in one round of the timer
+constexpr uint64_t kSettleIntervalMs = 1000;
 constexpr uint64_t kSpareDescriptors = 512;  // beside the clients': files, listeners
 
 SyncPolicy sync_policy(FsyncPolicy policy) {
@@ -210,6 +210,7 @@ void Server::make_services() {
 Status Server::apply(const Config& previous, const Config& next) {
   durability_->set_policy(sync_policy(next.storage.append_fsync));
   slowlog_.configure(next.monitor.slowlog_log_slower_than_us, next.monitor.slowlog_max_len);
+  if (previous.log.level != next.log.level) set_log_level(next.log.level);
   latency_.set_threshold_ms(next.monitor.latency_monitor_threshold_ms);
   stats_->set_latency_tracking(next.monitor.latency_tracking);
   snapshots_->set_keep(next.storage.snapshots_to_keep);
@@ -266,6 +267,10 @@ void Server::stop() {
   if (stopped_) return;
   stopped_ = true;
   if (listener_) listener_->close();
+  // All at once, so that the time for the last replies is spent once.
+  const auto deadline = std::chrono::steady_clock::now() +
+                        std::chrono::seconds(config_.current()->general.shutdown_timeout_s);
+  for (const auto& thread : threads_) thread->begin_stop(deadline);
   for (const auto& thread : threads_) thread->stop();
   if (workers_) workers_->stop();
   if (snapshots_) snapshots_->wait();
@@ -279,7 +284,7 @@ void Server::stop() {
 }
 
 void Server::start_timer() {
-  timer_.expires_after(kTimerInterval);
+  timer_.expires_after(std::chrono::milliseconds(1000 / config_.current()->general.hz));
   timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     on_timer();
@@ -291,7 +296,10 @@ void Server::on_timer() {
   stats_->sample(clock_.monotonic_us() / 1000);
   expire();
   evict_clients();
-  if (++timer_rounds_ % kRoundsPerSecond == 0) settle_purge();
+  const uint64_t now_ms = clock_.monotonic_us() / 1000;
+  if (now_ms - settled_ms_ < kSettleIntervalMs) return;
+  settled_ms_ = now_ms;
+  settle_purge();
 }
 
 // One step after the other, so that other writers get the lock in between.

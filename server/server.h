@@ -96,7 +96,7 @@ class Server {
   std::atomic<uint64_t> stall_until_us_{0};
   std::atomic<bool> expiring_{false};  // a worker is draining the expiry index
   std::atomic<bool> compacting_{false};
-  uint64_t timer_rounds_ = 0;
+  uint64_t settled_ms_ = 0;  // monotonic
   Status ended_;
   bool stopped_ = false;
 };

@@ -73,6 +73,7 @@ Result<std::unique_ptr<Keyspace>> Keyspace::open(Engine& engine, Clock& clock, P
   if (!clock_bound.ok()) return clock_bound.status();
   std::unique_ptr<Keyspace> keyspace(new Keyspace(engine, clock, purge, options, *clock_bound));
   keyspace->writer_id_ = *writer;
+  keyspace->latest_stamp_ = keyspace->hlc_.last();
   Status loaded = keyspace->load_databases();
   if (loaded.ok()) loaded = keyspace->load_watermark();
   if (!loaded.ok()) return loaded;

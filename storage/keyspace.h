@@ -131,6 +131,7 @@ class Keyspace {
   std::unique_ptr<std::atomic<uint16_t>[]> physical_;  // by logical number
   /// Odd while a commit that changes flush stamps or the mapping is on its way (Tick::get).
   std::atomic<uint64_t> database_epoch_{0};
+  std::atomic<HlcStamp> latest_stamp_{0};  // of the clock, when the last commit ended
   std::atomic<uint64_t> watermark_ms_{0};  // watermark_.expires_at_ms, without the lock
   std::atomic<uint64_t> expired_keys_{0};
 

@@ -153,7 +153,8 @@ std::optional<RowView> Tick::get(uint16_t db, std::string_view key) {
 
 std::optional<RowView> Tick::get_once(uint16_t db, std::string_view key) {
   Located& at = locate(db, key);
-  if (at.entry != nullptr) touched_uncommitted_ = true;
+  const bool databases_changed = !changes_.flush_stamp.empty() || !changes_.physical.empty();
+  if (at.entry != nullptr || databases_changed) touched_uncommitted_ = true;
   if (!at.row) {
     ++lookups_.absent;
     return std::nullopt;
@@ -179,15 +180,24 @@ std::optional<RowView> Tick::get_once(uint16_t db, std::string_view key) {
   return *row;
 }
 
-uint64_t Tick::fingerprint(uint16_t db, std::string_view key) {
-  if (!get(db, key)) return 0;
-  const std::string_view bytes = pinned_.back()->value();
-  const uint64_t hash = XXH3_64bits(bytes.data(), bytes.size());
-  return hash == 0 ? 1 : hash;
+HlcStamp Tick::latest_stamp() const {
+  // Holding the lock exclusively, the tick's own uncommitted rows count as well.
+  return lock_ == Lock::kExclusive ? keyspace_.hlc_.last() : keyspace_.latest_stamp_.load();
+}
+
+uint64_t Tick::fingerprint(uint16_t db, std::string_view key, HlcStamp since) {
+  if (get(db, key)) {
+    const std::string_view bytes = located_.row->value();
+    return XXH3_64bits(bytes.data(), bytes.size()) | 2;
+  }
+  if (!located_.row) return 0;
+  const Result<RowView> dead = decode_row(located_.row->value());
+  return dead.ok() && dead->version.stamp > since ? 1 : 0;
 }
 
 Result<std::optional<ScanPosition>> Tick::scan(uint16_t db, ScanPosition from, uint64_t budget,
                                                const Visitor& visit) {
+  if (has_writes()) touched_uncommitted_ = true;
   const uint16_t physical_db = physical(db);
   std::string lower;
   encode_row_position(from.slot, physical_db, from.hash, &lower);

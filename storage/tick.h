@@ -67,7 +67,7 @@ class Tick {
   const std::vector<std::string>& misses() const { return misses_; }
   /// The first engine error that the current command met (a read that failed); ok otherwise.
   const Status& error() const { return error_; }
-  /// True when the current command read or wrote a row that isn't committed yet.
+  /// True when the current command read or wrote what isn't committed yet: rows, counts, databases.
   bool touched_uncommitted() const { return touched_uncommitted_; }
 
   // --- reading ---------------------------------------------------------------------------------
@@ -84,8 +84,11 @@ class Tick {
   };
   Lookups take_lookups() { return std::exchange(lookups_, {}); }
 
-  /// A number that changes whenever the row does; 0 when the key is absent. For WATCH.
-  uint64_t fingerprint(uint16_t db, std::string_view key);
+  /// For WATCH: a number that changes whenever the live row does. For an absent key it is 0, or
+  /// not when the key has come and gone after the stamp `since`.
+  uint64_t fingerprint(uint16_t db, std::string_view key, HlcStamp since);
+  /// No row that was committed so far was stamped later.
+  HlcStamp latest_stamp() const;
 
   /// Live keys of the database, exact as of now_ms() once drain_expired() has returned.
   uint64_t key_count(uint16_t db);
@@ -208,6 +211,7 @@ class Tick {
   bool has_watermark_ = false;
   std::vector<int64_t> key_delta_;  // by physical number, while committing
   std::vector<int64_t> expiring_delta_;
+  std::vector<Overlay::Entry*> sorted_;
   std::unique_ptr<EngineBatch> batch_;
   std::string scratch_;
   std::string payload_;

@@ -37,6 +37,7 @@ uint64_t Tick::count(uint16_t db, std::atomic<int64_t> Keyspace::Database::*coun
   const uint16_t physical_db = physical(db);
   const int64_t committed = (keyspace_.database_[physical_db].*counter).load();
   if (!has_writes()) return static_cast<uint64_t>(std::max<int64_t>(committed, 0));
+  touched_uncommitted_ = true;
   measure_deltas();
   const bool flushed = flushed_here(physical_db);
   const int64_t delta = expiring ? expiring_delta_[physical_db] : key_delta_[physical_db];
@@ -137,7 +138,13 @@ Status Tick::commit() {
 }
 
 void Tick::fill_batch(EngineBatch& batch) {
-  overlay_.for_each([&](Overlay::Entry& entry) { fill_row(batch, entry); });
+  // In the order of keys: the memtable finds each place next to the last one.
+  sorted_.clear();
+  overlay_.for_each([&](Overlay::Entry& entry) { sorted_.push_back(&entry); });
+  std::sort(sorted_.begin(), sorted_.end(), [](const Overlay::Entry* a, const Overlay::Entry* b) {
+    return a->current->key() < b->current->key();
+  });
+  for (Overlay::Entry* entry : sorted_) fill_row(batch, *entry);
   for (const Due& due : drained_) {
     batch.erase(expiry_key(due.expires_at_ms, due.row_key));
   }
@@ -206,6 +213,7 @@ void Tick::publish() {
     keyspace_.expired_keys_.fetch_add(drained_.size(), std::memory_order_relaxed);
   }
   keyspace_.unsaved_clock_bound_ = 0;
+  keyspace_.latest_stamp_.store(keyspace_.hlc_.last());
   overlay_.for_each([&](Overlay::Entry& entry) {
     // A key that is new is not likelier to be read soon than those that were read before.
     keyspace_.cache_.end_commit(entry.current, static_cast<bool>(entry.base));

@@ -25,6 +25,8 @@ void discard(Call& call) {
 void watch(Call& call) {
   if (call.client.in_multi) return call.reply.error("ERR WATCH inside MULTI is not allowed");
   std::vector<WatchedKey> added;
+  size_t held = 0;
+  const HlcStamp since = call.tick.latest_stamp();
   for (std::string_view key : call.args.subspan(1)) {
     const auto watches = [&](const WatchedKey& watched) {
       return watched.db == call.db() && watched.key == key;
@@ -32,9 +34,12 @@ void watch(Call& call) {
     const std::vector<WatchedKey>& watched = call.client.watched;
     if (std::any_of(watched.begin(), watched.end(), watches)) continue;
     if (std::any_of(added.begin(), added.end(), watches)) continue;
-    added.push_back({call.db(), std::string(key), call.tick.fingerprint(call.db(), key)});
+    held += key.size() + sizeof(WatchedKey);
+    added.push_back(
+        {call.db(), std::string(key), call.tick.fingerprint(call.db(), key, since), since});
   }
   if (!call.tick.misses().empty()) return;  // it will be run again
+  call.client.held_bytes += held;
   std::vector<WatchedKey>& watched = call.client.watched;
   watched.insert(watched.end(), std::make_move_iterator(added.begin()),
                  std::make_move_iterator(added.end()));
@@ -45,6 +50,7 @@ void watch(Call& call) {
 
 void unwatch(Call& call) {
   call.client.watched.clear();
+  call.client.held_bytes = 0;  // outside of MULTI nothing is queued
   call.client.shared.watched.store(0, std::memory_order_relaxed);
   call.reply.ok();
 }
@@ -124,6 +130,7 @@ bool runs_inside_multi(const CommandSpec& spec) {
 void discard_transaction(Client& client) {
   client.in_multi = false;
   client.exec_aborted = false;
+  client.held_bytes = 0;
   client.queue.clear();
   client.watched.clear();
   client.shared.queued.store(-1, std::memory_order_relaxed);
@@ -132,7 +139,7 @@ void discard_transaction(Client& client) {
 
 bool watched_keys_changed(const Client& client, Tick& tick) {
   return std::any_of(client.watched.begin(), client.watched.end(), [&](const WatchedKey& watched) {
-    return tick.fingerprint(watched.db, watched.key) != watched.fingerprint;
+    return tick.fingerprint(watched.db, watched.key, watched.since) != watched.fingerprint;
   });
 }
 

@@ -15,11 +15,11 @@ int GeneralConfig::effective_io_threads(unsigned cores) const {
 }
 
 std::uint64_t StorageConfig::effective_row_cache_size() const {
-  return row_cache_size.value_or(block_cache_size / 2);
+  return row_cache_size.value_or(block_cache_size);
 }
 
 std::uint64_t StorageConfig::effective_write_buffer_size() const {
-  return write_buffer_size.value_or(std::clamp(block_cache_size / 8, 4 * kMiB, 64 * kMiB));
+  return write_buffer_size.value_or(std::clamp(block_cache_size / 4, 4 * kMiB, 64 * kMiB));
 }
 
 }  // namespace syntropy

@@ -135,7 +135,7 @@ struct StorageConfig {
   int max_open_files = -1;                         // -1 = keep all table files open
   Compression compression = Compression::kLz4;
   std::optional<Compression> bottommost_compression;  // nullopt = auto: same as `compression`
-  int bloom_bits_per_key = 10;                        // 0 = no bloom filters
+  int bloom_bits_per_key = 16;                        // 0 = no bloom filters
   std::uint64_t block_size = 4 * kKiB;
   std::uint64_t bytes_per_sync = 1 * kMiB;  // 0 = leave write-back to the operating system
   std::uint64_t target_file_size = 64 * kMiB;
@@ -143,8 +143,8 @@ struct StorageConfig {
   /// A remote version's clock further ahead than this does not drag ours along (counted, alarmed).
   std::uint64_t max_clock_drift_ms = 60000;
 
-  std::uint64_t effective_row_cache_size() const;     // auto = half of block_cache_size
-  std::uint64_t effective_write_buffer_size() const;  // auto = 1/8 of block_cache_size, 4..64 MiB
+  std::uint64_t effective_row_cache_size() const;     // auto = block_cache_size
+  std::uint64_t effective_write_buffer_size() const;  // auto = 1/4 of block_cache_size, 4..64 MiB
   Compression effective_bottommost_compression() const {
     return bottommost_compression.value_or(compression);
   }

@@ -49,17 +49,20 @@ ConfigStore::Snapshot ConfigStore::current() const {
 
 std::vector<ConfigStore::Pair> ConfigStore::get(const std::vector<std::string>& patterns) const {
   const Snapshot config = current();
-  const auto wanted = [&patterns](std::string_view name) {
-    return !name.empty() &&
-           std::any_of(patterns.begin(), patterns.end(), [name](const std::string& pattern) {
-             return glob_match(pattern, name, true);
-           });
-  };
   std::vector<Pair> found;
+  const auto add = [&](std::string_view name, const Option& option) {
+    const auto wanted = std::find_if(
+        patterns.begin(), patterns.end(),
+        [name](const std::string& pattern) { return glob_match(pattern, name, true); });
+    if (name.empty() || wanted == patterns.end()) return;
+    // As Redis does: a name that isn't a pattern comes back as it was written.
+    const bool is_name = wanted->find_first_of("*?[\\") == std::string::npos;
+    found.emplace_back(is_name ? *wanted : std::string(name), option.get(*config));
+  };
   for (const Option& option : all_options()) {
     if (option.file_only) continue;
-    if (wanted(option.name)) found.emplace_back(option.name, option.get(*config));
-    if (wanted(option.alias)) found.emplace_back(option.alias, option.get(*config));
+    add(option.name, option);
+    add(option.alias, option);
   }
   return found;
 }

@@ -214,12 +214,12 @@ void add_memory(TableBuilder& table) {
       memory_option(SYNTROPY_FIELD(std::uint64_t, storage.block_cache_size), kMiB, kMaxBytes));
   table.add(
       "row-cache-size", kChangeable,
-      "Memory for single rows that were read or written lately; auto is half of "
+      "Memory for single rows that were read or written lately; auto is "
       "block-cache-size, 0 is none.",
       memory_or_auto_option(SYNTROPY_FIELD(OptionalSize, storage.row_cache_size), 0, kMaxBytes));
   table.add(
       "write-buffer-size", kAtStart,
-      "Writes collected in memory before a data file is made of them; auto is an eighth of "
+      "Writes collected in memory before a data file is made of them; auto is a quarter of "
       "block-cache-size within 4mb..64mb.",
       memory_or_auto_option(SYNTROPY_FIELD(OptionalSize, storage.write_buffer_size), kMiB, kGiB));
 }

@@ -131,7 +131,7 @@ RowKind CommandFixture::kind_of(std::string_view key) {
 uint64_t CommandFixture::fingerprint(std::string_view key) {
   Tick tick(*keyspace_);
   tick.begin_command(now_ms(), ReadTier::kMemory);
-  return tick.fingerprint(client_.db, key);
+  return tick.fingerprint(client_.db, key, 0);
 }
 
 int64_t CommandFixture::ttl_ms(std::string_view key) {

@@ -261,8 +261,8 @@ TEST(OptionValues, FixedOptionsAcceptTheTruthAndExplainTheRest) {
 
 TEST(ConfigValues, AutomaticSizesFollowTheirFormulas) {
   StorageConfig storage;
-  EXPECT_EQ(storage.effective_row_cache_size(), 128 * kMiB);
-  EXPECT_EQ(storage.effective_write_buffer_size(), 32 * kMiB);
+  EXPECT_EQ(storage.effective_row_cache_size(), 256 * kMiB);
+  EXPECT_EQ(storage.effective_write_buffer_size(), 64 * kMiB);
   EXPECT_EQ(storage.effective_bottommost_compression(), Compression::kLz4);
   storage.block_cache_size = kMiB;
   EXPECT_EQ(storage.effective_write_buffer_size(), 4 * kMiB);
