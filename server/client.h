@@ -82,6 +82,7 @@ struct Client {
   ReplyMode reply_mode = ReplyMode::kOn;
 
   bool close_after_reply = false;
+  bool close_unanswered = false;  // with close_after_reply: what was answered isn't sent either
 
   ClientShared shared;
 

@@ -138,6 +138,7 @@ Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_
     spdlog::warn("closing client {}: it speaks HTTP, perhaps a browser that was misled",
                  client.address);
     client.close_after_reply = true;
+    client.close_unanswered = true;
     return Session::Wait::kNone;
   }
   Session::Wait wait = Session::Wait::kNone;

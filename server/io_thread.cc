@@ -166,6 +166,7 @@ void IoThread::finish(Turn& turn) {
 
 void IoThread::after_tick(const ConnectionPtr& connection) {
   if (connection->closed) return;
+  if (connection->session.client().close_unanswered) return close(connection, "refused");
   flush(connection);
   if (connection->closed) return;
   Session& session = connection->session;

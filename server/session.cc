@@ -10,6 +10,8 @@ namespace {
 
 // An input buffer that has grown larger gives its memory back when it is empty.
 constexpr size_t kKeptBuffer = 16 * 1024;
+// After so many bytes of replies in a turn, the socket and the limits of the output come first.
+constexpr size_t kMaxTurnOutput = 1024 * 1024;
 
 }  // namespace
 
@@ -23,9 +25,10 @@ void Session::run(std::string_view fresh, Dispatcher& dispatcher, Turn& turn) {
   if (is_input) input_.append(fresh);
   const std::string_view view = is_input ? std::string_view(input_) : fresh;
   size_t used = 0;
+  const size_t most_output = output_.size() + kMaxTurnOutput;
   has_more_ = false;
   while (wait_ == Wait::kNone && !client_->close_after_reply) {
-    if (turn.spent()) {
+    if (turn.spent() || output_.size() > most_output) {
       has_more_ = used < view.size();
       break;
     }

@@ -56,7 +56,7 @@ std::vector<ConfigStore::Pair> ConfigStore::get(const std::vector<std::string>& 
         [name](const std::string& pattern) { return glob_match(pattern, name, true); });
     if (name.empty() || wanted == patterns.end()) return;
     // As Redis does: a name that isn't a pattern comes back as it was written.
-    const bool is_name = wanted->find_first_of("*?[\\") == std::string::npos;
+    const bool is_name = wanted->find_first_of("*?[") == std::string::npos;
     found.emplace_back(is_name ? *wanted : std::string(name), option.get(*config));
   };
   for (const Option& option : all_options()) {

@@ -23,7 +23,7 @@ std::string message(const Status& status) { return std::string(status.message())
 TEST(ConfigGet, NamesPatternsAliasesAndCase) {
   const ConfigStore store{Config()};
   EXPECT_THAT(store.get({"port"}), ElementsAre(Pair("port", "7379")));
-  EXPECT_THAT(store.get({"PORT", "po*"}), ElementsAre(Pair("port", "7379")));
+  EXPECT_THAT(store.get({"PORT", "po*"}), ElementsAre(Pair("PORT", "7379")));
   EXPECT_THAT(store.get({"TIME[a-z]ut"}), ElementsAre(Pair("timeout", "0")));
   EXPECT_THAT(store.get({"lua-time-limit"}), ElementsAre(Pair("lua-time-limit", "0")));
   EXPECT_THAT(store.get({"busy*", "*time-limit"}),

@@ -108,7 +108,9 @@ class KeyspaceRun {
       const std::optional<RowView> row = tick.get(db, key);
       const auto at = wanted.find(key);
       ASSERT_EQ(row.has_value(), at != wanted.end()) << key;
-      if (row) ASSERT_EQ(bytes_of(*row), at->second);
+      if (row) {
+        ASSERT_EQ(bytes_of(*row), at->second);
+      }
     }
   }
 
@@ -125,7 +127,9 @@ class KeyspaceRun {
       for (uint64_t part = 0; part < parts; ++part) write_one(tick, next);
       const bool missed = !tick.misses().empty();
       engine_.set_cold(false);
-      if (missed) ASSERT_TRUE(keyspace_->fetch(tick.misses()).ok());
+      if (missed) {
+        ASSERT_TRUE(keyspace_->fetch(tick.misses()).ok());
+      }
       if (missed || random_.one_in(5)) {
         tick.rollback_command();
         next = before;
@@ -171,7 +175,9 @@ class KeyspaceRun {
       case 3:
       case 4:
         // With a miss the answer means nothing, and the command is rolled back.
-        if (tick.erase(db, key) != there) ASSERT_FALSE(tick.misses().empty());
+        if (tick.erase(db, key) != there) {
+          ASSERT_FALSE(tick.misses().empty());
+        }
         database.erase(key);
         return;
       case 5: {
