@@ -19,6 +19,7 @@ using rocksdb::Slice;
 
 // Counts how often a new log had to be begun.
 constexpr std::string_view kRecoveriesMeta = "recoveries";
+constexpr int kResumeAttempts = 3;
 
 Status not_found() {
   // Absent keys are common, and making a Status allocates.
@@ -213,8 +214,14 @@ Status RocksEngine::recover() {
   if (!degraded()) return {};
   std::unique_ptr<rocksdb::LogFile> failed;
   rocksdb::Status status = db_->GetCurrentWalFile(&failed);
-  if (status.ok()) status = db_->Resume();
-  if (status.ok()) status = leave_log_behind(*failed);
+  if (!status.ok()) return from_rocks(status);
+  // A flush and a compaction may have failed together; the first attempt can then end with the old
+  // error of the one that it didn't try again.
+  for (int attempt = 0; attempt < kResumeAttempts; ++attempt) {
+    status = db_->Resume();
+    if (status.ok()) status = leave_log_behind(*failed);
+    if (status.ok()) break;
+  }
   if (!status.ok()) return from_rocks(status);
   recoveries_.fetch_add(1, std::memory_order_relaxed);
   durable_through_ = db_->GetLatestSequenceNumber();
@@ -228,9 +235,14 @@ Status RocksEngine::recover() {
 // to both: a record makes sure of that. The flush makes everything before it durable in table
 // files, so that it doesn't matter any more what is in the old log.
 rocksdb::Status RocksEngine::leave_log_behind(const rocksdb::LogFile& failed) {
+  const std::string key = meta_key(kRecoveriesMeta);
   std::string count;
-  put_fixed64_le(&count, recoveries_.load(std::memory_order_relaxed) + 1);
-  rocksdb::Status status = db_->Put(write_options_, meta_key(kRecoveriesMeta), count);
+  rocksdb::Status status = db_->Get(read_disk_, key, &count);
+  if (!status.ok() && !status.IsNotFound()) return status;
+  const uint64_t before = count.size() == sizeof(uint64_t) ? load_le<uint64_t>(count.data()) : 0;
+  count.clear();
+  put_fixed64_le(&count, before + 1);
+  status = db_->Put(write_options_, key, count);
   if (!status.ok()) return status;
   rocksdb::FlushOptions flush_now;
   flush_now.allow_write_stall = true;
