@@ -1,5 +1,7 @@
 #include "storage/row_cache.h"
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <new>
 
@@ -21,168 +23,211 @@ void RowRef::release() {
   }
 }
 
-// A chained hash table and a queue from the newest block to the oldest. The shard owns one
-// reference to each block that it holds.
+namespace {
+
+// One row held, with a reference to its block; or none.
+class Way {
+ public:
+  Way() = default;
+  Way(uint64_t hash, RowRef row)
+      : word_((hash & kTag) | reinterpret_cast<uintptr_t>(row.detach())) {}
+
+  bool empty() const { return word_ == 0; }
+  bool may_hold(uint64_t hash) const { return word_ != 0 && ((word_ ^ hash) & kTag) == 0; }
+  RowBlock* block() const { return reinterpret_cast<RowBlock*>(word_ & kAddress); }
+  RowRef take() {
+    RowRef row = RowRef::adopt(block());
+    word_ = 0;
+    return row;
+  }
+
+  bool used() const { return (word_ & kUsed) != 0; }  // since the hand last came by
+  void set_used(bool used) { set(kUsed, used); }
+  bool hidden() const { return (word_ & kHidden) != 0; }  // a commit is about to replace it
+  void set_hidden(bool hidden) { set(kHidden, hidden); }
+
+ private:
+  // Addresses have 48 bits, and blocks are aligned to 8 bytes.
+  static constexpr uint64_t kTag = uint64_t{0xffff} << 48;
+  static constexpr uint64_t kUsed = 1;
+  static constexpr uint64_t kHidden = 2;
+  static constexpr uint64_t kAddress = ~(kTag | kUsed | kHidden);
+  static_assert(alignof(RowBlock) >= 4);
+
+  void set(uint64_t flag, bool on) { word_ = on ? word_ | flag : word_ & ~flag; }
+
+  uint64_t word_ = 0;
+};
+
+constexpr size_t kWays = 8;
+constexpr size_t kFirstSets = 8;
+constexpr size_t kRowsPerSet = 4;  // on average, before a shard grows
+constexpr uint32_t kMostAdmissions = 1 << 16;
+
+struct alignas(64) Set {
+  std::array<Way, kWays> ways;
+};
+
+}  // namespace
+
 struct alignas(64) RowCache::Shard {
   mutable std::mutex mutex;
-  std::vector<RowBlock*> buckets;
-  RowBlock* newest = nullptr;
-  RowBlock* oldest = nullptr;
+  std::vector<Set> sets = std::vector<Set>(kFirstSets);
+  size_t hand = 0;  // a way of the shard
   size_t capacity = 0;
   size_t bytes = 0;
   size_t rows = 0;
   uint64_t generation = 0;
+  uint64_t committing = 0;  // rows between begin_commit and its end
+  uint32_t admissions = 0;  // fresh rows that misses have paid for
   uint64_t hits = 0;
   uint64_t misses = 0;
   uint64_t evictions = 0;
 
-  RowBlock** find(uint64_t hash, std::string_view key) {
-    RowBlock** link = &buckets[bucket(hash)];
-    while (*link != nullptr && ((*link)->hash_ != hash || (*link)->key() != key)) {
-      link = &(*link)->chain_;
+  ~Shard() {
+    for (Set& set : sets) {
+      for (Way& way : set.ways) (void)way.take();
     }
-    return link;
   }
 
-  // The low bits choose the shard.
-  size_t bucket(uint64_t hash) const { return (hash >> 8) & (buckets.size() - 1); }
+  // The low bits choose the shard, the high ones are the tag.
+  Set& set_of(uint64_t hash) { return sets[(hash >> 8) & (sets.size() - 1)]; }
 
-  void push_newest(RowBlock* block) {
-    block->older_ = newest;
-    block->newer_ = nullptr;
-    if (newest != nullptr) newest->newer_ = block;
-    newest = block;
-    if (oldest == nullptr) oldest = block;
+  Way* find(uint64_t hash, std::string_view key) {
+    for (Way& way : set_of(hash).ways) {
+      if (way.may_hold(hash) && way.block()->hash() == hash && way.block()->key() == key) {
+        return &way;
+      }
+    }
+    return nullptr;
   }
 
-  void unqueue(RowBlock* block) {
-    (block->newer_ != nullptr ? block->newer_->older_ : newest) = block->older_;
-    (block->older_ != nullptr ? block->older_->newer_ : oldest) = block->newer_;
-  }
+  bool fits(const RowRef& row) const { return row->footprint() <= capacity / 8; }
 
-  bool fits(const RowBlock& block) const { return block.footprint() <= capacity / 8; }
-
-  void insert(RowBlock** link, RowBlock* block) {
-    block->refs_.fetch_add(1, std::memory_order_relaxed);
-    block->used_ = false;
-    block->hidden_ = false;
-    block->chain_ = *link;
-    *link = block;
-    push_newest(block);
-    bytes += block->footprint();
+  void insert(const RowRef& row) {
+    if (!fits(row)) return;
+    if (rows >= sets.size() * kRowsPerSet) grow();
+    Way* way = room_in(set_of(row->hash()));
+    if (way == nullptr) return;
+    *way = Way(row->hash(), row);
+    bytes += row->footprint();
     ++rows;
-    if (rows > buckets.size()) grow();
+    evict();
   }
 
-  /// The reference that the shard had, for the caller to drop outside of the lock or not.
-  RowRef remove(RowBlock** link) {
-    RowBlock* block = *link;
-    *link = block->chain_;
-    unqueue(block);
-    bytes -= block->footprint();
+  RowRef remove(Way& way) {
+    RowRef row = way.take();
+    bytes -= row->footprint();
     --rows;
-    RowRef ref(block);
-    block->refs_.fetch_sub(1, std::memory_order_relaxed);
-    return ref;
+    return row;
+  }
+
+  // An empty way, made by evicting if need be. Null when commits are about to replace all of them.
+  Way* room_in(Set& set) {
+    Way* victim = nullptr;
+    for (Way& way : set.ways) {
+      if (way.empty()) return &way;
+      if (way.hidden()) continue;
+      if (victim == nullptr || (victim->used() && !way.used())) victim = &way;
+    }
+    if (victim != nullptr) {
+      remove(*victim);
+      ++evictions;
+    }
+    return victim;
+  }
+
+  // Hidden rows stay, so that a commit finds what it hid. Bounded by two rounds.
+  void evict() {
+    const size_t ways = sets.size() * kWays;
+    for (size_t patience = 2 * ways; bytes > capacity && patience > 0; --patience) {
+      hand = (hand + 1) % ways;
+      Way& way = sets[hand / kWays].ways[hand % kWays];
+      if (way.empty() || way.hidden()) continue;
+      if (way.used()) {
+        way.set_used(false);
+        continue;
+      }
+      remove(way);
+      ++evictions;
+    }
   }
 
   void grow() {
-    std::vector<RowBlock*> old(buckets.size() * 2, nullptr);
-    old.swap(buckets);
-    for (RowBlock* block : old) {
-      while (block != nullptr) {
-        RowBlock* next = block->chain_;
-        RowBlock*& head = buckets[bucket(block->hash_)];
-        block->chain_ = head;
-        head = block;
-        block = next;
+    std::vector<Set> old(sets.size() * 2);
+    old.swap(sets);
+    for (Set& set : old) {
+      for (Way& way : set.ways) {
+        if (way.empty()) continue;
+        // The ways of one set go to two: there is room.
+        for (Way& place : set_of(way.block()->hash()).ways) {
+          if (!place.empty()) continue;
+          place = way;
+          break;
+        }
       }
-    }
-  }
-
-  // Second chance: a block that was used since it last came up goes round once more. Hidden blocks
-  // go round as well, so that a commit finds what it hid. Bounded by two rounds.
-  void evict() {
-    size_t patience = 2 * rows;
-    while (bytes > capacity && oldest != nullptr && patience-- > 0) {
-      RowBlock* block = oldest;
-      if (block->used_ || block->hidden_) {
-        block->used_ = false;
-        unqueue(block);
-        push_newest(block);
-        continue;
-      }
-      remove(find(block->hash_, block->key()));
-      ++evictions;
     }
   }
 };
 
 RowCache::RowCache(size_t capacity_bytes) : shards_(std::make_unique<Shard[]>(kShards)) {
-  for (size_t i = 0; i < kShards; ++i) shards_[i].buckets.assign(64, nullptr);
   set_capacity(capacity_bytes);
 }
 
-RowCache::~RowCache() {
-  for (size_t i = 0; i < kShards; ++i) {
-    Shard& shard = shards_[i];
-    while (shard.oldest != nullptr) {
-      shard.remove(shard.find(shard.oldest->hash_, shard.oldest->key()));
-    }
-  }
-}
+RowCache::~RowCache() = default;
 
 RowCache::Shard& RowCache::shard_of(uint64_t hash) const { return shards_[hash % kShards]; }
 
 RowCache::Lookup RowCache::lookup(uint64_t hash, std::string_view key) {
   Shard& shard = shard_of(hash);
   std::lock_guard lock(shard.mutex);
-  RowBlock* block = *shard.find(hash, key);
-  if (block == nullptr || block->hidden_) {
+  Way* way = shard.find(hash, key);
+  if (way == nullptr || way->hidden()) {
     ++shard.misses;
     return {RowRef(), shard.generation};
   }
   ++shard.hits;
-  block->used_ = true;
-  return {RowRef(block), shard.generation};
+  way->set_used(true);
+  return {RowRef(way->block()), shard.generation};
 }
 
 void RowCache::fill(const RowRef& row, uint64_t generation) {
   Shard& shard = shard_of(row->hash());
   std::lock_guard lock(shard.mutex);
-  if (shard.generation != generation || !shard.fits(*row.get())) return;
-  RowBlock** link = shard.find(row->hash(), row->key());
-  if (*link != nullptr) return;  // another reader was faster, with the same row
-  shard.insert(link, row.get());
-  shard.evict();
+  shard.admissions = std::min(shard.admissions + kAdmissionsPerMiss, kMostAdmissions);
+  if (shard.generation != generation || shard.committing != 0) return;
+  // Another reader may have been faster, with the same row.
+  if (shard.find(row->hash(), row->key()) == nullptr) shard.insert(row);
 }
 
 void RowCache::begin_commit(uint64_t hash, std::string_view key) {
   Shard& shard = shard_of(hash);
   std::lock_guard lock(shard.mutex);
   ++shard.generation;
-  if (RowBlock* block = *shard.find(hash, key)) block->hidden_ = true;
+  ++shard.committing;
+  if (Way* way = shard.find(hash, key)) way->set_hidden(true);
 }
 
-void RowCache::end_commit(const RowRef& row, bool allocate) {
+void RowCache::end_commit(const RowRef& row, bool fresh) {
   Shard& shard = shard_of(row->hash());
   RowRef replaced;  // freed after the lock
   std::lock_guard lock(shard.mutex);
   ++shard.generation;
-  RowBlock** link = shard.find(row->hash(), row->key());
-  const bool held = *link != nullptr;
-  if (held) replaced = shard.remove(link);
-  if ((held || allocate) && shard.fits(*row.get())) {
-    shard.insert(shard.find(row->hash(), row->key()), row.get());
-    shard.evict();
+  --shard.committing;
+  if (Way* way = shard.find(row->hash(), row->key())) {
+    replaced = shard.remove(*way);
+  } else if (fresh) {
+    if (shard.admissions == 0) return;
+    --shard.admissions;
   }
+  shard.insert(row);
 }
 
 void RowCache::abort_commit(uint64_t hash, std::string_view key) {
   Shard& shard = shard_of(hash);
   std::lock_guard lock(shard.mutex);
-  ++shard.generation;
-  if (RowBlock* block = *shard.find(hash, key)) block->hidden_ = false;
+  --shard.committing;
+  if (Way* way = shard.find(hash, key)) way->set_hidden(false);
 }
 
 void RowCache::set_capacity(size_t capacity_bytes) {
@@ -198,7 +243,7 @@ RowCacheStats RowCache::stats() const {
   for (size_t i = 0; i < kShards; ++i) {
     const Shard& shard = shards_[i];
     std::lock_guard lock(shard.mutex);
-    sum.bytes += shard.bytes + shard.buckets.size() * sizeof(RowBlock*);
+    sum.bytes += shard.bytes + shard.sets.size() * sizeof(Set);
     sum.rows += shard.rows;
     sum.hits += shard.hits;
     sum.misses += shard.misses;

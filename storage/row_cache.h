@@ -4,15 +4,23 @@
 // several times that. Every write needs the row it replaces (to keep counts, the expiry index and
 // versions right), so the cache carries the write path as well.
 //
-// Coherence. The cache never holds a row other than the engine's current one:
+// Coherence. The cache never shows a row other than the engine's current one:
 //   1. A commit hides the rows that it is about to write (begin_commit), writes the engine, then
 //      shows the new ones (end_commit). In between, readers go to the engine, where the whole batch
 //      becomes visible at one moment.
 //   2. A reader that missed may fill in what the engine gave only if no commit has touched the
-//      shard since the miss (its generation is unchanged).
+//      shard since the miss (its generation is unchanged) and none is under way.
 //
-// Bounded: the bytes of rows held, with their bookkeeping, stay below the capacity; the row that
-// wasn't used for longest (second chance) goes first. Rows above 1/8 of a shard aren't held.
+// Admission. A row that was read is held. A row that is written where none was is held only while
+// readers miss rows that are there: each such miss pays for kAdmissionsPerMiss of them. So a load
+// of new keys, which nobody reads, leaves the cache and the memory alone.
+//
+// Shape: 64 shards of sets of eight ways. A way is one word: the block's address, 16 bits of the
+// hash to tell most others by, and two flags; so that a lookup touches one line of the set and then
+// the block. A shard doubles its sets as they fill.
+//
+// Bounded: the bytes of rows held stay below the capacity; a hand goes round over the ways and
+// evicts those not used since it last came by (CLOCK). Rows above 1/8 of a shard aren't held.
 //
 // Thread safety: any thread. Commits of one key are serialized by the keyspace's lock.
 #pragma once
@@ -41,7 +49,6 @@ class RowBlock {
 
  private:
   friend class RowRef;
-  friend class RowCache;
 
   RowBlock(uint64_t hash, size_t key_bytes, size_t value_bytes)
       : hash_(hash),
@@ -51,15 +58,9 @@ class RowBlock {
   char* bytes() { return reinterpret_cast<char*>(this + 1); }
 
   const uint64_t hash_;
-  // The cache's links; guarded by the lock of the shard that holds the block.
-  RowBlock* chain_ = nullptr;  // next block of the bucket
-  RowBlock* newer_ = nullptr;
-  RowBlock* older_ = nullptr;
   const uint32_t key_bytes_;
   const uint32_t value_bytes_;
   std::atomic<uint32_t> refs_{0};
-  bool used_ = false;    // since it last came up for eviction
-  bool hidden_ = false;  // a commit is about to replace it
 };
 
 /// Owns one reference to a RowBlock, or none.
@@ -77,7 +78,14 @@ class RowRef {
 
   explicit operator bool() const { return block_ != nullptr; }
   const RowBlock* operator->() const { return block_; }
-  RowBlock* get() const { return block_; }
+
+  /// Gives the reference away, to be taken back by adopt().
+  RowBlock* detach() { return std::exchange(block_, nullptr); }
+  static RowRef adopt(RowBlock* block) {
+    RowRef row;
+    row.block_ = block;
+    return row;
+  }
 
  private:
   void retain() {
@@ -113,10 +121,11 @@ class RowCache {
   /// Takes in what the engine gave for a miss; drops it when a commit came between.
   void fill(const RowRef& row, uint64_t generation);
 
-  /// Hides the row of the key from readers until end_commit().
+  /// Hides the row of the key from readers until end_commit() or abort_commit(), one of which must
+  /// follow.
   void begin_commit(uint64_t hash, std::string_view key);
-  /// Shows `row` in place of the hidden one; `allocate`: also when there was none.
-  void end_commit(const RowRef& row, bool allocate);
+  /// Shows `row` in place of the hidden one. `fresh`: there was no row, see "Admission".
+  void end_commit(const RowRef& row, bool fresh);
   /// The commit failed: shows the old row again.
   void abort_commit(uint64_t hash, std::string_view key);
 
@@ -126,6 +135,7 @@ class RowCache {
  private:
   struct Shard;
   static constexpr size_t kShards = 64;
+  static constexpr uint32_t kAdmissionsPerMiss = 8;
 
   Shard& shard_of(uint64_t hash) const;
 

@@ -215,8 +215,7 @@ void Tick::publish() {
   keyspace_.unsaved_clock_bound_ = 0;
   keyspace_.latest_stamp_.store(keyspace_.hlc_.last());
   overlay_.for_each([&](Overlay::Entry& entry) {
-    // A key that is new is not likelier to be read soon than those that were read before.
-    keyspace_.cache_.end_commit(entry.current, static_cast<bool>(entry.base));
+    keyspace_.cache_.end_commit(entry.current, !entry.base);
   });
 }
 
