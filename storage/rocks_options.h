@@ -25,9 +25,9 @@ struct RocksOptions {
   std::string dir;  // made if missing; its parent must exist
 
   uint64_t block_cache_bytes = uint64_t{256} << 20;  // at least 1 MiB
-  uint64_t write_buffer_bytes = uint64_t{32} << 20;  // one memtable; 64 KiB .. 1 GiB
-  uint32_t max_write_buffers = 3;                    // memtables in memory; 2 .. 64
-  uint32_t max_background_jobs = 2;                  // flushes and compactions at once; 1 .. 64
+  uint64_t write_buffer_bytes = uint64_t{32} << 20;  // flushed as one file; 64 KiB .. 1 GiB
+  uint32_t max_write_buffers = 3;    // in memory, while the first is flushed; 2 .. 64
+  uint32_t max_background_jobs = 2;  // flushes and compactions at once; 1 .. 64
 
   // "none", "snappy", "zlib", "lz4" or "zstd", as far as the RocksDB in use was built with it.
   std::string compression = "lz4";

@@ -19,6 +19,19 @@ namespace {
 // hold several of them beside data.
 constexpr uint64_t kLeastCacheShardBytes = uint64_t{8} << 20;
 
+// An insertion into a memtable goes through as many lines of memory as it has levels; one that fits
+// into the processor's cache costs half of one of 64 MiB. Several of them are flushed as one file.
+constexpr uint64_t kMostMemtableBytes = uint64_t{8} << 20;
+
+void set_write_buffers(const RocksOptions& options, rocksdb::Options* rocks) {
+  const uint64_t memtables = std::max<uint64_t>(1, options.write_buffer_bytes / kMostMemtableBytes);
+  rocks->write_buffer_size = options.write_buffer_bytes / memtables;
+  rocks->min_write_buffer_number_to_merge = static_cast<int>(memtables);
+  rocks->max_write_buffer_number = static_cast<int>(options.max_write_buffers * memtables);
+  rocks->memtable_whole_key_filtering = true;
+  rocks->memtable_prefix_bloom_size_ratio = 0.02;
+}
+
 std::shared_ptr<rocksdb::Cache> make_cache(uint64_t bytes) {
   rocksdb::LRUCacheOptions cache;
   cache.capacity = bytes;
@@ -86,10 +99,7 @@ Result<rocksdb::Options> rocks_setup(const RocksOptions& options) {
   rocks.paranoid_checks = true;
   rocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table_setup(options)));
 
-  rocks.write_buffer_size = options.write_buffer_bytes;
-  rocks.max_write_buffer_number = static_cast<int>(options.max_write_buffers);
-  rocks.memtable_whole_key_filtering = true;
-  rocks.memtable_prefix_bloom_size_ratio = 0.02;
+  set_write_buffers(options, &rocks);
   // A batch comes in the order of keys (storage/tick_commit.cc): each insertion starts from the
   // place of the last one instead of the top of the skip list. One hint for all keys.
   rocks.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewCappedPrefixTransform(0));
