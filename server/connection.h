@@ -1,8 +1,9 @@
 // Connection: a session and its socket, and where the two stand.
 //
-// Thread safety: belongs to one I/O thread.
+// Thread safety: belongs to one I/O thread, `home`, which may hand it on to another.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <cstdint>
 #include <memory>
@@ -13,6 +14,8 @@
 
 namespace syntropy {
 
+class IoThread;
+
 struct Connection {
   using Socket = boost::asio::generic::stream_protocol::socket;
 
@@ -21,6 +24,7 @@ struct Connection {
 
   Socket socket;
   Session session;
+  std::atomic<IoThread*> home{nullptr};
 
   bool reading = false;   // a wait for readability is pending
   bool writing = false;   // a wait for writability is pending

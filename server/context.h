@@ -67,10 +67,12 @@ struct ServerContext {
   std::string executable;
   uint16_t port = 0;        // the port in use (also when the option said 0)
   uint64_t started_ms = 0;  // wall
-  size_t io_threads = 1;    // in use
+  size_t io_threads = 1;
 
   /// Ends the process in good order, soon. Empty: the node is part of a program, which alone may.
   std::function<void(ShutdownRequest)> shutdown;
+  /// Of io_threads, those that serve clients at the moment.
+  std::function<size_t()> active_io_threads;
   /// Makes every I/O thread stop for that long (DEBUG SLEEP).
   std::function<void(uint64_t micros)> stall;
 };

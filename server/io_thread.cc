@@ -1,5 +1,6 @@
 #include "server/io_thread.h"
 
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
@@ -7,9 +8,11 @@
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 
 #include "server/commands/transactions.h"
 #include "server/config/config_store.h"
+#include "server/io_pool.h"
 #include "server/latency.h"
 #include "storage/base/clock.h"
 #include "storage/keyspace.h"
@@ -31,9 +34,9 @@ uint64_t micros_between(Turn::Clock::time_point from, Turn::Clock::time_point to
 
 }  // namespace
 
-IoThread::IoThread(size_t index, ServerContext& server, Durability& durability, Workers& workers,
-                   std::atomic<uint64_t>& stall_until_us)
-    : index_(index),
+IoThread::IoThread(size_t index, IoPool& pool, ServerContext& server, Durability& durability,
+                   Workers& workers, std::atomic<uint64_t>& stall_until_us)
+    : pool_(pool),
       server_(server),
       durability_(durability),
       workers_(workers),
@@ -196,7 +199,7 @@ void IoThread::after_tick(const ConnectionPtr& connection) {
   }
   if (session.has_more() || connection->readable) {
     make_ready(connection);
-  } else {
+  } else if (!hand_on(connection)) {
     await_readable(connection);
   }
 }
@@ -297,7 +300,7 @@ void IoThread::close(const ConnectionPtr& connection, std::string_view why) {
   client.shared.closing.store(true, std::memory_order_relaxed);
   server_.clients.set_monitor(client, false);
   server_.clients.remove(client.id);
-  connections_.erase(client.id);
+  forget(connection);
   boost::system::error_code ignored;
   connection->socket.close(ignored);
 }
@@ -306,25 +309,74 @@ void IoThread::adopt(Socket socket, std::shared_ptr<Client> client) {
   const RequestLimits limits{
       static_cast<int64_t>(server_.config.current()->clients.proto_max_bulk_len)};
   auto connection = std::make_shared<Connection>(std::move(socket), client, limits);
+  connection->home = this;
   const std::weak_ptr<Connection> weak = connection;
-  client->request_close = [this, weak] {
-    asio::post(context_, [this, weak] {
-      if (const ConnectionPtr alive = weak.lock()) close(alive, "asked to close");
-    });
+  client->request_close = [weak] {
+    const ConnectionPtr alive = weak.lock();
+    if (alive == nullptr) return;
+    alive->home.load()->on_home(alive,
+                                [alive](IoThread& home) { home.close(alive, "asked to close"); });
   };
-  client->push = [this, weak](std::string bytes) {
-    asio::post(context_, [this, weak, bytes = std::move(bytes)] {
-      const ConnectionPtr alive = weak.lock();
-      if (alive == nullptr || alive->closed) return;
+  client->push = [weak](std::string bytes) {
+    const ConnectionPtr alive = weak.lock();
+    if (alive == nullptr) return;
+    alive->home.load()->on_home(alive, [alive, bytes = std::move(bytes)](IoThread& home) {
+      if (alive->closed) return;
       alive->session.output().append(bytes);
-      flush(alive);
+      home.flush(alive);
     });
   };
   server_.clients.add(client);
-  asio::post(context_, [this, connection] {
-    connections_.emplace(connection->session.client().id, connection);
-    await_readable(connection);
+  asio::post(context_, [this, connection] { take_in(connection); });
+}
+
+void IoThread::take_in(const ConnectionPtr& connection) {
+  connections_.emplace(connection->session.client().id, connection);
+  connection_count_.store(connections_.size(), std::memory_order_relaxed);
+  if (stopping_) return close(connection, "shutdown");
+  await_readable(connection);
+}
+
+void IoThread::forget(const ConnectionPtr& connection) {
+  connections_.erase(connection->session.client().id);
+  connection_count_.store(connections_.size(), std::memory_order_relaxed);
+}
+
+// Runs `act` on the thread that the connection belongs to by then.
+void IoThread::on_home(const ConnectionPtr& connection, std::function<void(IoThread&)> act) {
+  asio::post(context_, [this, connection, act = std::move(act)]() mutable {
+    IoThread* home = connection->home.load();
+    if (home != this) return home->on_home(connection, std::move(act));
+    act(*this);
   });
+}
+
+// False when the connection stays: it is busy, or this thread has no more than its share.
+bool IoThread::hand_on(const ConnectionPtr& connection) {
+  const size_t surplus = surplus_.load(std::memory_order_relaxed);
+  if (surplus == 0 || stopping_ || connection->reading || connection->writing) return false;
+  IoThread& target = pool_.next();
+  if (&target == this) return false;
+  boost::system::error_code error;
+  const auto protocol = connection->socket.local_endpoint(error).protocol();
+  if (error) return false;
+  const int descriptor = connection->socket.release(error);
+  if (error) return false;
+  surplus_.store(surplus - 1, std::memory_order_relaxed);
+  forget(connection);
+  connection->socket = Socket(target.context_, protocol, descriptor);
+  connection->home = &target;
+  asio::post(target.context_, [&target, connection] { target.take_in(connection); });
+  return true;
+}
+
+double IoThread::cpu_seconds() {
+  if (!thread_.joinable()) return 0;
+  clockid_t clock{};
+  timespec used{};
+  if (::pthread_getcpuclockid(thread_.native_handle(), &clock) != 0) return 0;
+  if (::clock_gettime(clock, &used) != 0) return 0;
+  return static_cast<double>(used.tv_sec) + 1e-9 * static_cast<double>(used.tv_nsec);
 }
 
 void IoThread::start_fetch(const ConnectionPtr& connection) {

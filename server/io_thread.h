@@ -5,8 +5,8 @@
 // isn't read from, so that a client cannot make the server hold more than its limits. Bytes are
 // read into one buffer of the thread; only an incomplete command is kept per connection.
 //
-// Thread safety: start, stop, adopt, post_resume and the counters from any thread; everything else
-// on the thread itself.
+// Thread safety: start, stop, adopt and the counters from any thread; everything else on the thread
+// itself.
 #pragma once
 
 #include <atomic>
@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -29,13 +30,15 @@
 
 namespace syntropy {
 
+class IoPool;
+
 class IoThread {
  public:
   using Socket = Connection::Socket;
 
   /// `workers` runs what would stall the thread. All references must outlive stop().
-  IoThread(size_t index, ServerContext& server, Durability& durability, Workers& workers,
-           std::atomic<uint64_t>& stall_until_us);
+  IoThread(size_t index, IoPool& pool, ServerContext& server, Durability& durability,
+           Workers& workers, std::atomic<uint64_t>& stall_until_us);
   ~IoThread();
 
   void start();
@@ -49,6 +52,12 @@ class IoThread {
   void adopt(Socket socket, std::shared_ptr<Client> client);
   boost::asio::io_context& context() { return context_; }
 
+  size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
+  /// Hands the next `count` connections that have nothing to do to other threads of the pool.
+  void set_surplus(size_t count) { surplus_.store(count, std::memory_order_relaxed); }
+  /// Processor time that the thread has used; 0 before start() and after stop().
+  double cpu_seconds();
+
  private:
   using ConnectionPtr = std::shared_ptr<Connection>;
 
@@ -58,6 +67,10 @@ class IoThread {
   void finish(Turn& turn);
   void after_tick(const ConnectionPtr& connection);
 
+  void take_in(const ConnectionPtr& connection);
+  void forget(const ConnectionPtr& connection);
+  bool hand_on(const ConnectionPtr& connection);
+  void on_home(const ConnectionPtr& connection, std::function<void(IoThread&)> act);
   void await_readable(const ConnectionPtr& connection);
   void make_ready(const ConnectionPtr& connection);
   bool receive(Connection& connection, std::string_view* fresh);
@@ -73,7 +86,7 @@ class IoThread {
   void check_limits(const ConnectionPtr& connection, uint64_t now_ms);
   void refresh_config();
 
-  const size_t index_;
+  IoPool& pool_;
   ServerContext& server_;
   Durability& durability_;
   Workers& workers_;
@@ -88,6 +101,8 @@ class IoThread {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer timer_;
   std::unordered_map<uint64_t, ConnectionPtr> connections_;  // by client id
+  std::atomic<size_t> connection_count_{0};
+  std::atomic<size_t> surplus_{0};
   std::vector<ConnectionPtr> ready_;
   std::vector<ConnectionPtr> current_;  // those of this tick
   std::vector<char> buffer_;

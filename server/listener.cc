@@ -68,7 +68,7 @@ struct Listener::Door {
 };
 
 Listener::Listener(asio::io_context& context, ServerContext& server, ThreadStats& stats,
-                   std::vector<std::unique_ptr<IoThread>>& threads)
+                   IoPool& threads)
     : context_(context), server_(server), stats_(stats), threads_(threads) {}
 
 Status Listener::open(const Config& config) {
@@ -155,7 +155,7 @@ void Listener::close() {
 
 template <class Protocol>
 void Listener::accept(const std::shared_ptr<Door<Protocol>>& door) {
-  IoThread& thread = *threads_[next_thread_++ % threads_.size()];
+  IoThread& thread = threads_.next();
   door->acceptor.async_accept(thread.context(), [this, door, &thread](
                                                     const error_code& error,
                                                     typename Protocol::socket socket) {

@@ -1,5 +1,5 @@
-// Listener: accepts connections on the configured addresses and hands each to an I/O thread in
-// turn, or refuses it with the error that Redis gives (too many clients, protected mode).
+// Listener: accepts connections on the configured addresses and hands each to an I/O thread,
+// or refuses it with the error that Redis gives (too many clients, protected mode).
 //
 // Thread safety: open() before the loop of `context` runs; everything else on that loop.
 #pragma once
@@ -13,7 +13,7 @@
 
 #include "server/config/config.h"
 #include "server/context.h"
-#include "server/io_thread.h"
+#include "server/io_pool.h"
 
 namespace syntropy {
 
@@ -21,7 +21,7 @@ class Listener {
  public:
   /// `stats`: the slot of the thread that runs `context`.
   Listener(boost::asio::io_context& context, ServerContext& server, ThreadStats& stats,
-           std::vector<std::unique_ptr<IoThread>>& threads);
+           IoPool& threads);
   ~Listener() { close(); }
 
   /// Binds and listens on everything that the configuration names. The errors name the address.
@@ -46,8 +46,7 @@ class Listener {
   boost::asio::io_context& context_;
   ServerContext& server_;
   ThreadStats& stats_;
-  std::vector<std::unique_ptr<IoThread>>& threads_;
-  size_t next_thread_ = 0;
+  IoPool& threads_;
   uint16_t port_ = 0;
   std::string unix_socket_;
   std::vector<std::shared_ptr<Door<boost::asio::ip::tcp>>> tcp_;

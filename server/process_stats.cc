@@ -155,6 +155,16 @@ uint64_t machine_memory() {
          static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
+std::optional<double> machine_idle_seconds() {
+  // proc(5): "cpu  user nice system idle iowait ...", in ticks, summed over the cores.
+  const std::string stat = read_proc("/proc/stat");
+  const std::vector<std::string_view> fields = split_blanks(stat);
+  constexpr size_t kIdle = 5;  // two blanks follow the name
+  if (fields.size() < kIdle + 2 || fields.front() != "cpu") return std::nullopt;
+  const uint64_t ticks = to_number(fields[kIdle]) + to_number(fields[kIdle + 1]);
+  return static_cast<double>(ticks) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 CpuSeconds process_cpu() { return usage_of(RUSAGE_SELF); }
 
 CpuSeconds children_cpu() { return usage_of(RUSAGE_CHILDREN); }

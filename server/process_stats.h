@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace syntropy {
@@ -40,6 +41,9 @@ struct CpuSeconds {
 CpuSeconds process_cpu();
 /// Of children that have ended.
 CpuSeconds children_cpu();
+/// Seconds in which cores of the machine had nothing to do, since it started; nullopt when the
+/// system doesn't tell.
+std::optional<double> machine_idle_seconds();
 /// Of the main thread, to 10 ms.
 CpuSeconds main_thread_cpu();
 

@@ -22,6 +22,7 @@ namespace asio = boost::asio;
 constexpr uint64_t kExpireStep = 1000;      // keys per commit: the writers' lock is held that long
 constexpr uint64_t kExpireSpanUs = 50'000;  // in one round of the timer
 constexpr uint64_t kSettleIntervalMs = 1000;
+constexpr uint64_t kRebalanceIntervalMs = 500;
 constexpr uint64_t kSpareDescriptors = 512;  // beside the clients': files, listeners
 
 SyncPolicy sync_policy(FsyncPolicy policy) {
@@ -196,12 +197,11 @@ void Server::make_services() {
       clock_.wall_ms(),
       io_threads,
       [this](ShutdownRequest request) { shutdown(request); },
+      [this] { return threads_->active(); },
       [this](uint64_t micros) { stall_until_us_.store(clock_.monotonic_us() + micros); }});
   workers_ = std::make_unique<Workers>(*stats_, io_threads, workers);
-  for (size_t i = 0; i < io_threads; ++i) {
-    threads_.push_back(
-        std::make_unique<IoThread>(i, *context_, *durability_, *workers_, stall_until_us_));
-  }
+  threads_ = std::make_unique<IoPool>(io_threads, config->general.io_threads != 0, *context_,
+                                      *durability_, *workers_, stall_until_us_);
   (void)apply(*config, *config);
   config_.on_change(
       [this](const Config& previous, const Config& next) { return apply(previous, next); });
@@ -227,11 +227,11 @@ Status Server::listen() {
   const auto config = config_.current();
   raise_descriptor_limit(config->clients.max_clients);
   ThreadStats& slot =
-      stats_->slot(threads_.size() + static_cast<size_t>(config->general.read_threads));
-  listener_ = std::make_unique<Listener>(loop_, *context_, slot, threads_);
+      stats_->slot(threads_->size() + static_cast<size_t>(config->general.read_threads));
+  listener_ = std::make_unique<Listener>(loop_, *context_, slot, *threads_);
   const Status opened = listener_->open(*config);
   if (!opened.ok()) return opened;
-  for (const auto& thread : threads_) thread->start();
+  threads_->start();
   return Status();
 }
 
@@ -267,11 +267,10 @@ void Server::stop() {
   if (stopped_) return;
   stopped_ = true;
   if (listener_) listener_->close();
-  // All at once, so that the time for the last replies is spent once.
-  const auto deadline = std::chrono::steady_clock::now() +
-                        std::chrono::seconds(config_.current()->general.shutdown_timeout_s);
-  for (const auto& thread : threads_) thread->begin_stop(deadline);
-  for (const auto& thread : threads_) thread->stop();
+  if (threads_) {
+    threads_->stop(std::chrono::steady_clock::now() +
+                   std::chrono::seconds(config_.current()->general.shutdown_timeout_s));
+  }
   if (workers_) workers_->stop();
   if (snapshots_) snapshots_->wait();
   if (durability_ && config_.current()->storage.append_fsync != FsyncPolicy::kNever) {
@@ -279,7 +278,7 @@ void Server::stop() {
     if (!ended_.ok()) spdlog::error("the last writes may not be durable: {}", ended_.message());
   }
   durability_.reset();
-  threads_.clear();
+  threads_.reset();
   workers_.reset();
 }
 
@@ -297,6 +296,10 @@ void Server::on_timer() {
   expire();
   evict_clients();
   const uint64_t now_ms = clock_.monotonic_us() / 1000;
+  if (now_ms - rebalanced_ms_ >= kRebalanceIntervalMs) {
+    rebalanced_ms_ = now_ms;
+    threads_->rebalance();
+  }
   if (now_ms - settled_ms_ < kSettleIntervalMs) return;
   settled_ms_ = now_ms;
   settle_purge();
@@ -354,7 +357,7 @@ void Server::evict_clients() {
   std::sort(held.begin(), held.end(),
             [](const Held& a, const Held& b) { return a.bytes > b.bytes; });
   ThreadStats& slot =
-      stats_->slot(threads_.size() + static_cast<size_t>(config_.current()->general.read_threads));
+      stats_->slot(threads_->size() + static_cast<size_t>(config_.current()->general.read_threads));
   for (const Held& largest : held) {
     if (total <= limit) break;
     total -= largest.bytes;

@@ -90,13 +90,14 @@ class Server {
   boost::asio::steady_timer timer_;
   boost::asio::signal_set signals_;
   std::unique_ptr<Workers> workers_;
-  std::vector<std::unique_ptr<IoThread>> threads_;
+  std::unique_ptr<IoPool> threads_;
   std::unique_ptr<Listener> listener_;
 
   std::atomic<uint64_t> stall_until_us_{0};
   std::atomic<bool> expiring_{false};  // a worker is draining the expiry index
   std::atomic<bool> compacting_{false};
-  uint64_t settled_ms_ = 0;  // monotonic
+  uint64_t settled_ms_ = 0;     // monotonic
+  uint64_t rebalanced_ms_ = 0;  // monotonic
   Status ended_;
   bool stopped_ = false;
 };

@@ -67,7 +67,7 @@ void info_server(const Call& call, InfoSection& out) {
   out.field("configured_hz", config->general.hz);
   out.field("executable", call.server.executable);
   out.field("config_file", call.server.config_file);
-  out.flag("io_threads_active", call.server.io_threads > 1);
+  out.flag("io_threads_active", call.server.active_io_threads() > 1);
   out.field("io_threads", call.server.io_threads);
 }
 

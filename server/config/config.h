@@ -106,7 +106,7 @@ struct ClientConfig {
 
 struct GeneralConfig {
   int databases = 16;           // 1..65536
-  int io_threads = 0;           // 0 = auto: one per core
+  int io_threads = 0;           // 0 = auto: as needed, up to one per core
   int read_threads = 4;         // workers that read rows missing in memory
   int hz = 10;                  // rounds per second of periodic work, 1..500
   int shutdown_timeout_s = 10;  // how long a shutdown waits for replies to leave; 0 = not at all

@@ -129,7 +129,7 @@ void add_general(TableBuilder& table) {
             std::move(include));
   table.add("databases", kAtStart, "Databases that SELECT can choose from.",
             integer_option(SYNTROPY_FIELD(std::int64_t, general.databases), "count", 1, 65536));
-  table.add("io-threads", kAtStart, "Threads that serve clients; auto is one for each core.",
+  table.add("io-threads", kAtStart, "Threads that serve clients; auto is as many as the load needs, up to one for each core.",
             integer_or_auto_option(SYNTROPY_FIELD(std::int64_t, general.io_threads), "count", 128));
   table.add("read-threads", kAtStart,
             "Threads that fetch rows from disk, so that no other client waits for them.",

@@ -55,6 +55,7 @@ CommandFixture::CommandFixture()
                                 .port = 7379,
                                 .started_ms = clock_.wall_ms(),
                                 .shutdown = {},
+                                .active_io_threads = [] { return size_t{1}; },
                                 .stall = {}}) {}
 
 CommandFixture::~CommandFixture() = default;

@@ -25,6 +25,8 @@ class RespPeer {
     EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0)
         << std::strerror(errno);
   }
+  /// Takes over a connected socket.
+  explicit RespPeer(int fd) : fd_(fd) {}
   ~RespPeer() { ::close(fd_); }
   RespPeer(const RespPeer&) = delete;
   RespPeer& operator=(const RespPeer&) = delete;

@@ -77,7 +77,7 @@ std::vector<std::string> split_replies(std::string_view replies) {
 
 TestNode::TestNode(size_t row_cache_bytes)
     : keyspace(open_keyspace(engine, clock, purge, row_cache_bytes)),
-      stats(1, command_count()),
+      stats(kStatsSlots, command_count()),
       snapshots_(engine, clock, {.dir = folder_.path(), .keep = 2, .changes = {}}),
       durability_(idle_engine_, clock, SyncPolicy::kNever, {}),
       context_(new ServerContext{.config = config,
@@ -98,6 +98,7 @@ TestNode::TestNode(size_t row_cache_bytes)
                                  .port = 7379,
                                  .started_ms = clock.wall_ms(),
                                  .shutdown = {},
+                                 .active_io_threads = [] { return size_t{1}; },
                                  .stall = {}}),
       dispatcher_(*context_),
       tick_(*keyspace) {}

@@ -78,6 +78,10 @@ class TestNode {
   // --- looking inside ----------------------------------------------------------------------------
 
   uint64_t stat(Stat stat) const { return stats.totals()[stat]; }
+  /// For servers of the node's own making; stats has kStatsSlots.
+  ServerContext& context() { return *context_; }
+  Durability& durability() { return durability_; }
+  static constexpr size_t kStatsSlots = 4;
   ServerStats::CommandTotals command_totals(std::string_view name) const;
 
   MemoryEngine engine;
