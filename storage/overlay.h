@@ -22,6 +22,7 @@ class Overlay {
     uint16_t db = 0;             // physical
     bool base_counted = false;   // the base was in the database's key count...
     bool base_expiring = false;  // ...and in its count of keys with an expiry
+    uint64_t base_expires_at_ms = 0;
   };
 
   bool empty() const { return live_ == 0; }

@@ -175,6 +175,7 @@ Status RocksEngine::write(EngineBatch& batch) {
   if (!rocks.status().ok()) return from_rocks(rocks.status());
   if (rocks.empty()) return {};
   add_claim(durable_through_.load(std::memory_order_relaxed), &rocks.batch());
+  set_insertion_hints(static_cast<size_t>(rocks.batch().Count()));
   const rocksdb::Status status = db_->Write(write_options_, &rocks.batch());
   if (!status.ok()) degrade(status);
   return from_rocks(status);

@@ -211,7 +211,7 @@ class Tick {
   bool has_watermark_ = false;
   std::vector<int64_t> key_delta_;  // by physical number, while committing
   std::vector<int64_t> expiring_delta_;
-  std::vector<Overlay::Entry*> sorted_;
+  std::vector<std::pair<uint64_t, Overlay::Entry*>> sorted_;  // with where the row key begins
   std::unique_ptr<EngineBatch> batch_;
   std::string scratch_;
   std::string payload_;

@@ -48,7 +48,8 @@ void Tick::write_row(Located& at, const RowView& row) {
     if (at.row) {
       Result<RowView> base = decode_row(at.row->value());
       fresh.base_counted = base.ok() && counts(*base, at.db, at.row_key);
-      fresh.base_expiring = fresh.base_counted && base->expires_at_ms != 0;
+      fresh.base_expires_at_ms = base.ok() ? base->expires_at_ms : 0;
+      fresh.base_expiring = fresh.base_counted && fresh.base_expires_at_ms != 0;
     }
   }
   at.row = RowBlock::make(at.hash, at.row_key, payload_);
