@@ -32,11 +32,6 @@ struct LogState {
   bool name_synced = false;  // the directory knows of it
   bool abandoned = false;
   IOStatus failure;  // the first failed append or sync
-
-  void fail(const IOStatus& status) {
-    const std::lock_guard lock(mutex);
-    if (failure.ok()) failure = status;
-  }
 };
 
 namespace {
@@ -104,40 +99,54 @@ class RecoverableFileSystem::File : public rocksdb::FSWritableFileOwnerWrapper {
   }
 };
 
-// Sync() and Fsync() are RocksDB's own, for the one write that opening makes.
 class RecoverableFileSystem::Log final : public File {
  public:
-  Log(std::unique_ptr<FSWritableFile>&& file, std::shared_ptr<LogState> state)
-      : File(std::move(file)), state_(std::move(state)) {}
+  Log(RecoverableFileSystem& owner, std::unique_ptr<FSWritableFile>&& file,
+      std::shared_ptr<LogState> state)
+      : File(std::move(file)), owner_(owner), state_(std::move(state)) {}
   ~Log() override { forget_file(); }
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* dbg) override {
     if (state_->torn) return IOStatus::OK();
-    return note_append(File::Append(data, options, dbg), data.size());
+    return keep(File::Append(data, options, dbg), data.size());
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo& info,
                   IODebugContext* dbg) override {
     if (state_->torn) return IOStatus::OK();
-    return note_append(File::Append(data, options, info, dbg), data.size());
+    return keep(File::Append(data, options, info, dbg), data.size());
   }
   IOStatus Flush(const IOOptions& options, IODebugContext* dbg) override {
     if (state_->torn) return IOStatus::OK();
-    return note_append(File::Flush(options, dbg), 0);
+    return keep(File::Flush(options, dbg), 0);
+  }
+  // The two that follow are for the writes that opening makes, before there is anybody to ask
+  // log_torn(): they must not seem to have worked.
+  IOStatus Sync(const IOOptions& options, IODebugContext* dbg) override {
+    return state_->torn ? owner_.log_failure() : File::Sync(options, dbg);
+  }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* dbg) override {
+    return state_->torn ? owner_.log_failure() : File::Fsync(options, dbg);
   }
   IOStatus Close(const IOOptions& options, IODebugContext* dbg) override {
     forget_file();
-    const IOStatus status = File::Close(options, dbg);
-    return state_->torn ? IOStatus::OK() : status;
+    // Its rows are in table files by now, or are lost with the process.
+    File::Close(options, dbg).PermitUncheckedError();
+    return IOStatus::OK();
   }
 
  private:
-  IOStatus note_append(IOStatus status, uint64_t bytes) {
+  // Says that an append has worked, whether or not it has.
+  IOStatus keep(const IOStatus& appended, uint64_t bytes) {
     state_->appended.fetch_add(bytes);
-    if (!status.ok()) {
+    if (!appended.ok()) {
       state_->torn = true;
-      state_->fail(status);
+      {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->failure.ok()) state_->failure = appended;
+      }
+      owner_.note_torn(appended);
     }
-    return status;
+    return IOStatus::OK();
   }
 
   void forget_file() {
@@ -145,6 +154,7 @@ class RecoverableFileSystem::Log final : public File {
     state_->file = nullptr;
   }
 
+  RecoverableFileSystem& owner_;
   const std::shared_ptr<LogState> state_;
 };
 
@@ -190,12 +200,31 @@ IOStatus RecoverableFileSystem::sync_logs() {
   return IOStatus::OK();
 }
 
+IOStatus RecoverableFileSystem::log_failure() {
+  const std::lock_guard lock(mutex_);
+  return log_failure_;
+}
+
+void RecoverableFileSystem::note_torn(const IOStatus& failure) {
+  const std::lock_guard lock(mutex_);
+  if (log_failure_.ok()) log_failure_ = failure;
+  log_torn_.store(true, std::memory_order_release);
+}
+
 void RecoverableFileSystem::abandon_logs_below(uint64_t number) {
   const std::lock_guard lock(mutex_);
+  bool torn = false;
   for (const auto& log : logs_) {
     const std::lock_guard log_lock(log->mutex);
-    if (log->number < number) log->abandoned = true;
+    if (log->number < number) {
+      log->abandoned = true;
+    } else {
+      torn = torn || log->torn;
+    }
   }
+  if (torn) return;
+  log_failure_ = IOStatus::OK();
+  log_torn_.store(false, std::memory_order_release);
 }
 
 IOStatus RecoverableFileSystem::NewWritableFile(const std::string& path, const FileOptions& options,
@@ -238,7 +267,7 @@ IOStatus RecoverableFileSystem::wrap(IOStatus status, const std::string& path,
     return status;
   }
   auto state = std::make_shared<LogState>(path, number, file->get());
-  *file = std::make_unique<Log>(std::move(*file), state);
+  *file = std::make_unique<Log>(*this, std::move(*file), state);
   const std::lock_guard lock(mutex_);
   std::erase_if(logs_, [](const auto& log) {
     const std::lock_guard log_lock(log->mutex);
