@@ -45,9 +45,15 @@ IOStatus recoverable(IOStatus status) {
   return marked;
 }
 
-// The number of a log file; 0 for other files.
-uint64_t log_number(std::string_view path) {
-  const std::string_view name = path.substr(path.rfind('/') + 1);
+constexpr std::string_view kDiary = "LOG";
+
+std::string_view without_slashes(std::string_view path) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  return path;
+}
+
+// The number in the name of a log file; 0 for other files.
+uint64_t log_number(std::string_view name) {
   uint64_t number = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
   const std::string_view rest(end, static_cast<size_t>(name.data() + name.size() - end));
@@ -129,7 +135,7 @@ class RecoverableFileSystem::Log final : public File {
   }
   IOStatus Close(const IOOptions& options, IODebugContext* dbg) override {
     forget_file();
-    // Its rows are in table files by now, or are lost with the process.
+    // RocksDB closes a log once its rows are in table files, or at its own end.
     File::Close(options, dbg).PermitUncheckedError();
     return IOStatus::OK();
   }
@@ -158,6 +164,38 @@ class RecoverableFileSystem::Log final : public File {
   const std::shared_ptr<LogState> state_;
 };
 
+// Takes everything, and keeps what the disk has room for.
+class RecoverableFileSystem::Diary final : public FSWritableFile {
+ public:
+  /// `file` may be null: nothing is kept.
+  explicit Diary(std::unique_ptr<FSWritableFile>&& file) : file_(std::move(file)) {}
+
+  IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* dbg) override {
+    return taken(file_ ? file_->Append(data, options, dbg) : IOStatus::OK());
+  }
+  IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo&,
+                  IODebugContext* dbg) override {
+    return Append(data, options, dbg);
+  }
+  IOStatus Flush(const IOOptions& options, IODebugContext* dbg) override {
+    return taken(file_ ? file_->Flush(options, dbg) : IOStatus::OK());
+  }
+  IOStatus Sync(const IOOptions& options, IODebugContext* dbg) override {
+    return taken(file_ ? file_->Sync(options, dbg) : IOStatus::OK());
+  }
+  IOStatus Close(const IOOptions& options, IODebugContext* dbg) override {
+    return taken(file_ ? file_->Close(options, dbg) : IOStatus::OK());
+  }
+
+ private:
+  static IOStatus taken(const IOStatus& status) {
+    status.PermitUncheckedError();
+    return IOStatus::OK();
+  }
+
+  const std::unique_ptr<FSWritableFile> file_;
+};
+
 class RecoverableFileSystem::Directory final : public rocksdb::FSDirectoryWrapper {
  public:
   explicit Directory(std::unique_ptr<FSDirectory>&& directory)
@@ -172,8 +210,9 @@ class RecoverableFileSystem::Directory final : public rocksdb::FSDirectoryWrappe
   }
 };
 
-RecoverableFileSystem::RecoverableFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base)
-    : FileSystemWrapper(base) {}
+RecoverableFileSystem::RecoverableFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base,
+                                             std::string_view dir)
+    : FileSystemWrapper(base), dir_(without_slashes(dir)) {}
 
 RecoverableFileSystem::~RecoverableFileSystem() = default;
 
@@ -240,6 +279,13 @@ IOStatus RecoverableFileSystem::ReopenWritableFile(const std::string& path,
   return wrap(target()->ReopenWritableFile(path, options, file, dbg), path, file);
 }
 
+// The wrapper's would leave this layer out.
+IOStatus RecoverableFileSystem::NewLogger(const std::string& path, const IOOptions& options,
+                                          std::shared_ptr<rocksdb::Logger>* logger,
+                                          IODebugContext* dbg) {
+  return FileSystem::NewLogger(path, options, logger, dbg);
+}
+
 IOStatus RecoverableFileSystem::NewDirectory(const std::string& path, const IOOptions& options,
                                              std::unique_ptr<FSDirectory>* directory,
                                              IODebugContext* dbg) {
@@ -260,8 +306,15 @@ IOStatus RecoverableFileSystem::Truncate(const std::string& path, size_t size,
 
 IOStatus RecoverableFileSystem::wrap(IOStatus status, const std::string& path,
                                      std::unique_ptr<FSWritableFile>* file) {
+  const std::string_view name = name_in_store(path);
+  // Once the store is open, RocksDB counts on a new diary when one is full.
+  if (name == kDiary && (status.ok() || has_diary_)) {
+    *file = std::make_unique<Diary>(status.ok() ? std::move(*file) : nullptr);
+    has_diary_ = true;
+    return IOStatus::OK();
+  }
   if (!status.ok()) return recoverable(std::move(status));
-  const uint64_t number = log_number(path);
+  const uint64_t number = log_number(name);
   if (number == 0) {
     *file = std::make_unique<File>(std::move(*file));
     return status;
@@ -275,6 +328,13 @@ IOStatus RecoverableFileSystem::wrap(IOStatus status, const std::string& path,
   });
   logs_.push_back(std::move(state));
   return status;
+}
+
+// The name of a file of the store; empty for files elsewhere.
+std::string_view RecoverableFileSystem::name_in_store(std::string_view path) const {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos || without_slashes(path.substr(0, slash)) != dir_) return {};
+  return path.substr(slash + 1);
 }
 
 IOStatus RecoverableFileSystem::sync_name(const std::string& path) {

@@ -14,10 +14,12 @@
 //      half a record it could not be read back), and whoever writes asks log_torn() afterwards.
 //      Logs begun later may hold records that come after the lost ones: see storage/wal_audit.h;
 //   3. never lets a log that failed be taken for good again. A log whose sync failed is not synced
-//      again: the kernel may have dropped the pages and report success next time.
+//      again: the kernel may have dropped the pages and report success next time;
+//   4. drops what RocksDB's diary (the file LOG) has no room for. RocksDB would write on to it, and
+//      has the same assertion there.
 //
 // RocksEngine::recover() makes RocksDB begin a new log, and calls abandon_logs_below() with its
-// number. DB::SyncWAL is not used: it could not know of torn logs.
+// number. DB::SyncWAL is not used: RocksDB would hear of failed syncs.
 //
 // For files of storage/ and tests only: RocksDB stays out of other headers.
 //
@@ -41,7 +43,8 @@ std::string_view no_space_text();
 
 class RecoverableFileSystem final : public rocksdb::FileSystemWrapper {
  public:
-  explicit RecoverableFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base);
+  /// `dir` is the store's: logs elsewhere belong to checkpoints and are files like others.
+  RecoverableFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base, std::string_view dir);
   ~RecoverableFileSystem() override;
 
   /// Makes durable what was appended to any log before this call. Concurrent calls share one sync
@@ -64,6 +67,9 @@ class RecoverableFileSystem final : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus ReopenWritableFile(const std::string& path, const rocksdb::FileOptions& options,
                                        std::unique_ptr<rocksdb::FSWritableFile>* file,
                                        rocksdb::IODebugContext* dbg) override;
+  rocksdb::IOStatus NewLogger(const std::string& path, const rocksdb::IOOptions& options,
+                              std::shared_ptr<rocksdb::Logger>* logger,
+                              rocksdb::IODebugContext* dbg) override;
   rocksdb::IOStatus NewDirectory(const std::string& path, const rocksdb::IOOptions& options,
                                  std::unique_ptr<rocksdb::FSDirectory>* directory,
                                  rocksdb::IODebugContext* dbg) override;
@@ -77,13 +83,17 @@ class RecoverableFileSystem final : public rocksdb::FileSystemWrapper {
  private:
   class File;
   class Log;
+  class Diary;
   class Directory;
 
   rocksdb::IOStatus wrap(rocksdb::IOStatus status, const std::string& path,
                          std::unique_ptr<rocksdb::FSWritableFile>* file);
+  std::string_view name_in_store(std::string_view path) const;
   rocksdb::IOStatus sync_name(const std::string& path);
   void note_torn(const rocksdb::IOStatus& failure);
 
+  const std::string dir_;  // without a slash at its end
+  std::atomic<bool> has_diary_{false};
   std::mutex sync_mutex_;  // one sync at a time; taken before mutex_
   std::mutex mutex_;       // guards all below; taken before those of the logs
   std::vector<std::shared_ptr<struct LogState>> logs_;

@@ -23,7 +23,7 @@ using testing::FileKind;
 using testing::FileOperation;
 using testing::get;
 
-class TornLog : public ::testing::TestWithParam<Fault> {
+class FailingFile : public ::testing::TestWithParam<Fault> {
  protected:
   void SetUp() override {
     options_.dir = dir_ / "store";
@@ -62,12 +62,13 @@ class TornLog : public ::testing::TestWithParam<Fault> {
   testing::TempDir dir_;
   RocksOptions options_;
   std::shared_ptr<FaultFileSystem> disk_ = std::make_shared<FaultFileSystem>();
-  std::shared_ptr<RecoverableFileSystem> files_ = std::make_shared<RecoverableFileSystem>(disk_);
+  std::shared_ptr<RecoverableFileSystem> files_ =
+      std::make_shared<RecoverableFileSystem>(disk_, dir_ / "store");
   std::unique_ptr<rocksdb::Env> env_ = rocksdb::NewCompositeEnv(files_);
   std::unique_ptr<rocksdb::DB> db_;
 };
 
-TEST_P(TornLog, IsReportedUntilAbandonedAndNeverSynced) {
+TEST_P(FailingFile, TornLogIsReportedUntilAbandonedAndNeverSynced) {
   ASSERT_TRUE(put("kept").ok());
   EXPECT_FALSE(files_->log_torn());
   EXPECT_TRUE(files_->log_failure().ok());
@@ -87,7 +88,7 @@ TEST_P(TornLog, IsReportedUntilAbandonedAndNeverSynced) {
   EXPECT_TRUE(files_->sync_logs().ok());
 }
 
-TEST_P(TornLog, WriteThatAsksForASyncFails) {
+TEST_P(FailingFile, WriteThatAsksForASyncFails) {
   disk_->fail(FileOperation::kAppend, FileKind::kLog, GetParam());
   rocksdb::WriteOptions synced;
   synced.sync = true;
@@ -95,7 +96,7 @@ TEST_P(TornLog, WriteThatAsksForASyncFails) {
 }
 
 // The process ends when RocksDB has gone on with the next log.
-TEST_P(TornLog, NothingThatCameAfterTheLostComesBack) {
+TEST_P(FailingFile, NothingBehindATornLogComesBack) {
   ASSERT_TRUE(put("kept").ok());
   tear_log();
   EXPECT_TRUE(put("swallowed").ok());
@@ -116,7 +117,34 @@ TEST_P(TornLog, NothingThatCameAfterTheLostComesBack) {
   EXPECT_FALSE(get(**engine, "behind").has_value());
 }
 
-INSTANTIATE_TEST_SUITE_P(, TornLog,
+// A checkpoint that cannot be written is a failed checkpoint.
+TEST_P(FailingFile, LogOfACheckpointReportsItsOwnErrors) {
+  const std::string elsewhere = dir_ / "000009.log";
+  std::unique_ptr<rocksdb::FSWritableFile> file;
+  ASSERT_TRUE(files_->NewWritableFile(elsewhere, {}, &file, nullptr).ok());
+  disk_->fail(FileOperation::kAppend, FileKind::kLog, GetParam());
+  EXPECT_FALSE(file->Append("x", {}, nullptr).ok());
+  EXPECT_FALSE(files_->log_torn());
+}
+
+// RocksDB writes to its diary whatever happened to it.
+TEST_P(FailingFile, DiaryTakesEverything) {
+  disk_->fail(FileOperation::kAppend, FileKind::kOther, GetParam());
+  disk_->fail(FileOperation::kCreate, FileKind::kOther, GetParam());
+  std::unique_ptr<rocksdb::FSWritableFile> file;
+  EXPECT_TRUE(files_->NewWritableFile(dir_ / "store/LOG", {}, &file, nullptr).ok());
+  EXPECT_TRUE(file->Append("x", {}, nullptr).ok());
+  EXPECT_TRUE(file->Close({}, nullptr).ok());
+
+  std::shared_ptr<rocksdb::Logger> logger;
+  ASSERT_TRUE(rocksdb::CreateLoggerFromOptions(options_.dir, db_->GetDBOptions(), &logger).ok());
+  for (int i = 0; i < 1000; ++i) rocksdb::Info(logger, "%s", std::string(500, 'x').c_str());
+  logger->Flush();
+  rocksdb::Info(logger, "after the failure");
+  EXPECT_GT(disk_->failures(), 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(, FailingFile,
                          ::testing::Values(Fault::kIoError, Fault::kNoSpace, Fault::kPartialWrite),
                          [](const ::testing::TestParamInfo<Fault>& parameter) {
                            switch (parameter.param) {
