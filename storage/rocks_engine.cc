@@ -136,7 +136,7 @@ void RocksWatch::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksd
   }
   if (!error->IsIOError()) return;
   if (of_compaction) {
-    // See "Lost flushes" in the header.
+    // See "Lost flushes" at RocksWatch.
     *error = rocksdb::Status::OK();
   } else if (error->severity() == rocksdb::Status::Severity::kFatalError) {
     // RocksDB would never resume. It calls an error fatal when it comes from its own file buffers:
@@ -234,21 +234,29 @@ Status RocksEngine::recover() {
   if (!degraded()) return {};
   // Nobody is in write() or sync() after this, and nobody gets past their first lines.
   std::unique_lock(gate_).unlock();
+  rocksdb::Status status = move_to_new_files();
   // A flush and a compaction may have failed together; the first attempt can then end with the old
   // error of the one that it didn't try again.
-  rocksdb::Status status;
-  for (int attempt = 0; attempt < kResumeAttempts; ++attempt) {
-    status = move_to_new_files();
-    if (status.ok()) break;
+  for (int attempt = 0; !status.ok() && attempt < kResumeAttempts; ++attempt) {
+    status = resume();
+    if (status.ok()) status = move_to_new_files();
   }
   return from_rocks(status);
+}
+
+// DB::Resume() waits until nothing runs in the background, while it lets a compaction that failed
+// begin again and again, for which there may be no room for long. The pause ends that compaction,
+// and RocksDB begins no other until it has resumed.
+rocksdb::Status RocksEngine::resume() {
+  rocksdb::Status status = db_->PauseBackgroundWork();
+  if (status.ok()) status = db_->ContinueBackgroundWork();
+  return status.ok() ? db_->Resume() : status;
 }
 
 rocksdb::Status RocksEngine::move_to_new_files() {
   const uint64_t failures = failures_so_far();
   std::unique_ptr<rocksdb::LogFile> failed;
   rocksdb::Status status = db_->GetCurrentWalFile(&failed);
-  if (status.ok()) status = db_->Resume();
   if (status.ok()) status = leave_log_behind(*failed);
   // After an error of the manifest RocksDB keeps all files, because it doesn't know which of them
   // the manifest on the disk names; and after one of a compaction it goes on doing so. The flush

@@ -75,6 +75,8 @@ class RocksEngine final : public Engine {
 
  private:
   bool degraded() const { return degraded_.load(std::memory_order_acquire); }
+  /// Lets RocksDB go on after an error that stopped it.
+  rocksdb::Status resume();
   /// One attempt to recover.
   rocksdb::Status move_to_new_files();
   rocksdb::Status leave_log_behind(const rocksdb::LogFile& failed);

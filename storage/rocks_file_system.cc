@@ -36,13 +36,10 @@ struct LogState {
 
 namespace {
 
-IOStatus recoverable(IOStatus status) {
+IOStatus plain(IOStatus status) {
   if (status.ok() || !(status.IsIOError() || status.IsNoSpace())) return status;
-  IOStatus marked = IOStatus::IOError(status.ToString());
-  if (status.IsNoSpace()) marked = IOStatus::IOError(Slice(no_space_text()), status.ToString());
-  marked.SetRetryable(true);
-  marked.SetScope(IOStatus::kIOErrorScopeFileSystem);
-  return marked;
+  if (status.IsNoSpace()) return IOStatus::IOError(Slice(no_space_text()), status.ToString());
+  return IOStatus::IOError(status.ToString());
 }
 
 constexpr std::string_view kDiary = "LOG";
@@ -70,38 +67,38 @@ class RecoverableFileSystem::File : public rocksdb::FSWritableFileOwnerWrapper {
       : FSWritableFileOwnerWrapper(std::move(file)) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Append(data, options, dbg));
+    return plain(target()->Append(data, options, dbg));
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo& info,
                   IODebugContext* dbg) override {
-    return recoverable(target()->Append(data, options, info, dbg));
+    return plain(target()->Append(data, options, info, dbg));
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
                             IODebugContext* dbg) override {
-    return recoverable(target()->PositionedAppend(data, offset, options, dbg));
+    return plain(target()->PositionedAppend(data, offset, options, dbg));
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
                             const DataVerificationInfo& info, IODebugContext* dbg) override {
-    return recoverable(target()->PositionedAppend(data, offset, options, info, dbg));
+    return plain(target()->PositionedAppend(data, offset, options, info, dbg));
   }
   IOStatus Truncate(uint64_t size, const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Truncate(size, options, dbg));
+    return plain(target()->Truncate(size, options, dbg));
   }
   IOStatus Close(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Close(options, dbg));
+    return plain(target()->Close(options, dbg));
   }
   IOStatus Flush(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Flush(options, dbg));
+    return plain(target()->Flush(options, dbg));
   }
   IOStatus Sync(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Sync(options, dbg));
+    return plain(target()->Sync(options, dbg));
   }
   IOStatus Fsync(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Fsync(options, dbg));
+    return plain(target()->Fsync(options, dbg));
   }
   IOStatus RangeSync(uint64_t offset, uint64_t bytes, const IOOptions& options,
                      IODebugContext* dbg) override {
-    return recoverable(target()->RangeSync(offset, bytes, options, dbg));
+    return plain(target()->RangeSync(offset, bytes, options, dbg));
   }
 };
 
@@ -202,11 +199,11 @@ class RecoverableFileSystem::Directory final : public rocksdb::FSDirectoryWrappe
       : FSDirectoryWrapper(std::move(directory)) {}
 
   IOStatus Fsync(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(FSDirectoryWrapper::Fsync(options, dbg));
+    return plain(FSDirectoryWrapper::Fsync(options, dbg));
   }
   IOStatus FsyncWithDirOptions(const IOOptions& options, IODebugContext* dbg,
                                const rocksdb::DirFsyncOptions& which) override {
-    return recoverable(FSDirectoryWrapper::FsyncWithDirOptions(options, dbg, which));
+    return plain(FSDirectoryWrapper::FsyncWithDirOptions(options, dbg, which));
   }
 };
 
@@ -230,7 +227,7 @@ IOStatus RecoverableFileSystem::sync_logs() {
     if (!log->failure.ok()) return log->failure;
     if (log->synced >= size && log->name_synced) continue;
     const uint64_t covered = log->appended.load();
-    IOStatus status = recoverable(log->file->Sync(IOOptions(), nullptr));
+    IOStatus status = plain(log->file->Sync(IOOptions(), nullptr));
     if (status.ok() && !log->name_synced) status = sync_name(log->path);
     if (!status.ok()) return log->failure = status;
     log->synced = covered;
@@ -289,19 +286,19 @@ IOStatus RecoverableFileSystem::NewLogger(const std::string& path, const IOOptio
 IOStatus RecoverableFileSystem::NewDirectory(const std::string& path, const IOOptions& options,
                                              std::unique_ptr<FSDirectory>* directory,
                                              IODebugContext* dbg) {
-  IOStatus status = recoverable(target()->NewDirectory(path, options, directory, dbg));
+  IOStatus status = plain(target()->NewDirectory(path, options, directory, dbg));
   if (status.ok()) *directory = std::make_unique<Directory>(std::move(*directory));
   return status;
 }
 
 IOStatus RecoverableFileSystem::RenameFile(const std::string& from, const std::string& to,
                                            const IOOptions& options, IODebugContext* dbg) {
-  return recoverable(target()->RenameFile(from, to, options, dbg));
+  return plain(target()->RenameFile(from, to, options, dbg));
 }
 
 IOStatus RecoverableFileSystem::Truncate(const std::string& path, size_t size,
                                          const IOOptions& options, IODebugContext* dbg) {
-  return recoverable(target()->Truncate(path, size, options, dbg));
+  return plain(target()->Truncate(path, size, options, dbg));
 }
 
 IOStatus RecoverableFileSystem::wrap(IOStatus status, const std::string& path,
@@ -313,7 +310,7 @@ IOStatus RecoverableFileSystem::wrap(IOStatus status, const std::string& path,
     has_diary_ = true;
     return IOStatus::OK();
   }
-  if (!status.ok()) return recoverable(std::move(status));
+  if (!status.ok()) return plain(std::move(status));
   const uint64_t number = log_number(name);
   if (number == 0) {
     *file = std::make_unique<File>(std::move(*file));

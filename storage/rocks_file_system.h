@@ -3,10 +3,11 @@
 //
 // RocksDB stops for good at most write errors: it can't know whether the disk will be well again.
 // Our engine decides that itself (Engine::recover), so this layer
-//   1. marks every error of writing, syncing, creating or renaming as retryable, after which
-//      DB::Resume() may go on with new files. A full disk is told by its text (see
-//      no_space_text()), not by RocksDB's own code, with which RocksDB would start to poll the disk
-//      by itself;
+//   1. makes every error of writing, syncing, creating or renaming a plain one. At those of a full
+//      disk RocksDB would start to poll the disk by itself, so they are told by their text
+//      (no_space_text()); of those marked as retryable it would remember the severity when
+//      RocksWatch keeps them from it, and then take no notice of a failed flush, for which somebody
+//      waits;
 //   2. keeps it from RocksDB that an append to a log failed. RocksDB asserts that nobody touches a
 //      log after that, does so itself (in DB::Resume() when its memtable is empty), and is built
 //      with assertions on by distributions. So the log is *torn*: RocksDB is told that all went
