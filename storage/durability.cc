@@ -43,6 +43,10 @@ bool Durability::overdue() const {
 Status Durability::finish_tick(bool wrote) {
   if (wrote) note_write();
   const bool last_out = executing_.fetch_sub(1, std::memory_order_acq_rel) == 1;
+  if (wrote) {
+    Status stored = engine_.health();
+    if (!stored.ok()) return stored;
+  }
   switch (policy()) {
     case SyncPolicy::kNever:
       return Status();

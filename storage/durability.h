@@ -13,7 +13,9 @@
 // syncs, the others wait for it (leader and followers).
 //
 // Failure. A sync that failed is an error to everyone who waited for it, and the engine is degraded
-// (storage/engine.h). The background thread calls Engine::recover() once a second until it works.
+// (storage/engine.h). It is degraded, too, when a write was applied and could not be stored;
+// whatever the policy, no tick that wrote is told that all is well then. The background thread
+// calls Engine::recover() once a second until it works.
 //
 // Thread safety: any thread.
 #pragma once
@@ -53,7 +55,8 @@ class Durability {
   /// An I/O thread starts to execute a tick; every call is matched by one of finish_tick().
   void start_tick() { executing_.fetch_add(1, std::memory_order_relaxed); }
   /// The tick is executed and committed; `wrote`: it wrote to the engine. Returns when its replies
-  /// may leave as far as the policy is concerned, with the error of the sync if it failed.
+  /// may leave as far as the policy is concerned. An error: what it wrote may not be stored, or,
+  /// under "always", what it read.
   Status finish_tick(bool wrote);
 
   /// A write outside of a tick of an I/O thread (active expiry): durable some time by the policy.

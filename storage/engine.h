@@ -3,13 +3,16 @@
 // (storage/memory_engine.h) in tests and simulations.
 //
 // Order of durability: write() makes a batch visible to all readers at once and survives the end of
-// the process; sync() makes everything written before its call survive the loss of power.
+// the process, if health() is ok after it; sync() makes everything written before its call survive
+// the loss of power.
 //
-// Failure: when write() or sync() fails, the engine is *degraded*: from then on every write() and
-// sync() returns an error at once and reads go on, until recover() succeeds. A failed sync is never
-// retried in place: recover() rewrites what was not durable into new files. A batch whose write()
-// failed is not visible (it may reappear after a restart); what a failed sync() covered stays
-// visible and is durable once recover() has succeeded.
+// Failure: when the disk doesn't take what write() or sync() gave it, the engine is *degraded*:
+// from then on every write() and sync() returns an error at once and reads go on, until recover()
+// succeeds. A batch that was applied and could not be stored is not an error of write(): it stays
+// visible, as what a failed sync() covered does, and is durable once recover() has succeeded;
+// without that it may be gone or there after a restart, and no later one is there without it. So
+// whoever acknowledges a write asks health() after it. A failed sync is never retried in place:
+// recover() rewrites what was not durable into new files.
 //
 // Thread safety: all functions may be called from any thread at any time.
 #pragma once
@@ -86,12 +89,13 @@ class Engine {
   virtual Status get(std::string_view key, ReadTier tier, std::string* value) = 0;
 
   virtual std::unique_ptr<EngineBatch> new_batch() = 0;
-  /// Applies `batch` atomically. Batches are applied in the order of the calls.
+  /// Applies `batch` atomically. Batches are applied in the order of the calls. Ok: it is visible,
+  /// and stored if health() is ok now. An error: it is not visible.
   virtual Status write(EngineBatch& batch) = 0;
   /// Everything whose write() returned before this call is durable when it returns ok.
   virtual Status sync() = 0;
 
-  /// Ok, or why the engine is degraded.
+  /// Ok, or why the engine is degraded. Cheap when ok.
   virtual Status health() const = 0;
   /// Tries to leave the degraded state; ok at once when healthy.
   virtual Status recover() = 0;

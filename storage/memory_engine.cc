@@ -128,6 +128,7 @@ Status MemoryEngine::write(EngineBatch& batch) {
     unsynced_.push_back(change);
   }
   ++writes_;
+  if (!next_store_.ok()) degraded_ = std::exchange(next_store_, Status());
   return {};
 }
 
@@ -277,6 +278,12 @@ void MemoryEngine::fail_next_write(Status status) {
   assert(!status.ok());
   const std::lock_guard lock(mutex_);
   next_write_ = std::move(status);
+}
+
+void MemoryEngine::fail_next_store(Status status) {
+  assert(!status.ok());
+  const std::lock_guard lock(mutex_);
+  next_store_ = std::move(status);
 }
 
 void MemoryEngine::fail_next_sync(Status status) {

@@ -55,6 +55,8 @@ class MemoryEngine final : public Engine {
   /// The next write() (sync(), get(), recover()) fails with `status`, which must not be ok. The
   /// first two degrade the engine.
   void fail_next_write(Status status);
+  /// The next write() is applied and not stored: it degrades the engine with `status`.
+  void fail_next_store(Status status);
   void fail_next_sync(Status status);
   void fail_next_read(Status status);
   void fail_next_recover(Status status);
@@ -98,6 +100,7 @@ class MemoryEngine final : public Engine {
   Sequence sequence_ = 0;
   Status degraded_;
   Status next_write_;
+  Status next_store_;
   Status next_sync_;
   Status next_read_;
   Status next_recover_;

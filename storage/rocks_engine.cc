@@ -108,22 +108,40 @@ rocksdb::CompactionFilter::Decision PurgeAdapter::FilterV2(int, const Slice& key
   return drop ? Decision::kRemove : Decision::kKeep;
 }
 
+namespace {
+
+// Whether this thread of RocksDB compacts or flushes: background errors don't say.
+thread_local bool compacting = false;
+
+}  // namespace
+
+void RocksWatch::OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInfo&) {
+  compacting = true;
+}
+
+void RocksWatch::OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) { compacting = false; }
+
 void RocksWatch::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) {
   errors_.fetch_add(1, std::memory_order_relaxed);
+  const bool of_compaction = compacting && reason != rocksdb::BackgroundErrorReason::kWriteCallback;
   // RocksDB tries a failed compaction again by itself, and nobody waits for it. After a failed
   // flush it would take writes until memory is full, and then block them.
-  const bool soft = error->severity() < rocksdb::Status::Severity::kHardError;
-  // RocksDB calls an error fatal, and would never resume, when it comes from its own file buffers:
-  // they refuse to go on after an error below them that was not fatal.
-  if (error->IsIOError() && error->severity() == rocksdb::Status::Severity::kFatalError) {
-    *error = rocksdb::Status(*error, rocksdb::Status::Severity::kHardError);
+  if (!(reason == rocksdb::BackgroundErrorReason::kCompaction && error->IsIOError())) {
+    const std::lock_guard lock(mutex_);
+    if (engine_ != nullptr) {
+      engine_->degrade(*error);
+    } else if (early_.ok()) {
+      early_ = *error;
+    }
   }
-  if (reason == rocksdb::BackgroundErrorReason::kCompaction && soft) return;
-  const std::lock_guard lock(mutex_);
-  if (engine_ != nullptr) {
-    engine_->degrade(*error);
-  } else if (early_.ok()) {
-    early_ = *error;
+  if (!error->IsIOError()) return;
+  if (of_compaction) {
+    // See "Lost flushes" at RocksWatch.
+    *error = rocksdb::Status::OK();
+  } else if (error->severity() == rocksdb::Status::Severity::kFatalError) {
+    // RocksDB would never resume. It calls an error fatal when it comes from its own file buffers:
+    // they refuse to go on after an error below them that was not fatal.
+    *error = rocksdb::Status(*error, rocksdb::Status::Severity::kHardError);
   }
 }
 
@@ -177,6 +195,8 @@ Status RocksEngine::write(EngineBatch& batch) {
   add_claim(durable_through_.load(std::memory_order_relaxed), &rocks.batch());
   set_insertion_hints(static_cast<size_t>(rocks.batch().Count()));
   const rocksdb::Status status = db_->Write(write_options_, &rocks.batch());
+  // The batch is applied, but it or one before it may not be in the log.
+  if (parts_.files->log_torn()) degrade(parts_.files->log_failure());
   if (!status.ok()) degrade(status);
   return from_rocks(status);
 }
@@ -204,6 +224,7 @@ Status RocksEngine::health() const {
 
 void RocksEngine::degrade(const rocksdb::Status& cause) {
   const std::lock_guard lock(health_mutex_);
+  ++failures_;
   if (degraded()) return;
   health_ = from_rocks(cause);
   degraded_.store(true, std::memory_order_release);
@@ -211,30 +232,58 @@ void RocksEngine::degrade(const rocksdb::Status& cause) {
 
 Status RocksEngine::recover() {
   const std::lock_guard recovery(recovery_mutex_);
-  const std::unique_lock gate(gate_);
   if (!degraded()) return {};
-  std::unique_ptr<rocksdb::LogFile> failed;
-  rocksdb::Status status = db_->GetCurrentWalFile(&failed);
-  if (!status.ok()) return from_rocks(status);
+  // Nobody is in write() or sync() after this, and nobody gets past their first lines.
+  std::unique_lock(gate_).unlock();
+  rocksdb::Status status = move_to_new_files();
   // A flush and a compaction may have failed together; the first attempt can then end with the old
   // error of the one that it didn't try again.
-  for (int attempt = 0; attempt < kResumeAttempts; ++attempt) {
-    status = db_->Resume();
-    if (status.ok()) status = leave_log_behind(*failed);
-    if (status.ok()) break;
+  for (int attempt = 0; !status.ok() && attempt < kResumeAttempts; ++attempt) {
+    status = resume();
+    if (status.ok()) status = move_to_new_files();
   }
-  if (!status.ok()) return from_rocks(status);
+  return from_rocks(status);
+}
+
+// DB::Resume() waits until nothing runs in the background, while it lets a compaction that failed
+// begin again and again, for which there may be no room for long. The pause ends that compaction,
+// and RocksDB begins no other until it has resumed.
+rocksdb::Status RocksEngine::resume() {
+  rocksdb::Status status = db_->PauseBackgroundWork();
+  if (status.ok()) status = db_->ContinueBackgroundWork();
+  return status.ok() ? db_->Resume() : status;
+}
+
+rocksdb::Status RocksEngine::move_to_new_files() {
+  const uint64_t failures = failures_so_far();
+  std::unique_ptr<rocksdb::LogFile> failed;
+  rocksdb::Status status = db_->GetCurrentWalFile(&failed);
+  if (status.ok()) status = leave_log_behind(*failed);
+  // After an error of the manifest RocksDB keeps all files, because it doesn't know which of them
+  // the manifest on the disk names; and after one of a compaction it goes on doing so. The flush
+  // that succeeded has begun a new manifest.
+  if (status.ok() && failures_so_far() == failures) {
+    status = db_->EnableFileDeletions(/*force=*/true);
+  }
+  if (!status.ok()) return status;
+  const std::lock_guard lock(health_mutex_);
+  if (failures_ != failures) return rocksdb::Status::Aborted("the disk failed again meanwhile");
   recoveries_.fetch_add(1, std::memory_order_relaxed);
   durable_through_ = db_->GetLatestSequenceNumber();
-  const std::lock_guard lock(health_mutex_);
   health_ = Status();
   degraded_.store(false, std::memory_order_release);
-  return {};
+  return status;
+}
+
+uint64_t RocksEngine::failures_so_far() const {
+  const std::lock_guard lock(health_mutex_);
+  return failures_;
 }
 
 // RocksDB begins a new log when it switches memtables, and it does so only if something was written
-// to both: a record makes sure of that. The flush makes everything before it durable in table
-// files, so that it doesn't matter any more what is in the old log.
+// to both: a record makes sure of that, whether or not the old log still takes it. The flush makes
+// everything before it durable in table files, so that it doesn't matter any more what is in the
+// old log.
 rocksdb::Status RocksEngine::leave_log_behind(const rocksdb::LogFile& failed) {
   const std::string key = meta_key(kRecoveriesMeta);
   std::string count;

@@ -9,8 +9,9 @@
 // is told from damage to synced records (the start is refused): storage/wal_audit.h.
 //
 // Failure. After an error of the log, the manifest or a flush the engine is degraded (see
-// engine.h). recover() writes all that is in memory to new table files and begins a new log; the
-// log that failed is never written or synced again: storage/rocks_file_system.h.
+// engine.h). A batch that the log didn't take is applied all the same. recover() writes all that is
+// in memory to new table files and begins a new log; the log that failed is never written or synced
+// again: storage/rocks_file_system.h.
 //
 // Iterators on a snapshot leave the block cache alone, so that a long walk doesn't evict what
 // others use.

@@ -4,9 +4,10 @@
 //
 // Locks, in the order in which they are taken:
 //   recovery_mutex_  one recovery at a time
-//   gate_            writes and syncs hold it shared, a recovery exclusively: while the log is
-//                    being replaced nobody writes to either
-//   health_mutex_    guards health_; RocksDB's listener takes it under RocksDB's own mutex
+//   gate_            writes and syncs hold it shared; a recovery takes it exclusively once, to wait
+//                    for those that began before the engine was degraded
+//   health_mutex_    guards health_ and failures_; RocksDB's listener takes it under RocksDB's own
+//                    mutex
 #pragma once
 
 #include <rocksdb/compaction_filter.h>
@@ -74,7 +75,12 @@ class RocksEngine final : public Engine {
 
  private:
   bool degraded() const { return degraded_.load(std::memory_order_acquire); }
+  /// Lets RocksDB go on after an error that stopped it.
+  rocksdb::Status resume();
+  /// One attempt to recover.
+  rocksdb::Status move_to_new_files();
   rocksdb::Status leave_log_behind(const rocksdb::LogFile& failed);
+  uint64_t failures_so_far() const;
   uint64_t property(const std::string& name) const;
 
   Parts parts_;
@@ -87,6 +93,7 @@ class RocksEngine final : public Engine {
   std::atomic<bool> degraded_{false};
   mutable std::mutex health_mutex_;
   Status health_;
+  uint64_t failures_ = 0;                     // calls of degrade(); guarded by health_mutex_
   std::atomic<uint64_t> durable_through_{0};  // sequence number
   std::atomic<uint64_t> recoveries_{0};
 
@@ -94,12 +101,20 @@ class RocksEngine final : public Engine {
 };
 
 /// Hears of RocksDB's background errors and degrades the engine.
+///
+/// Lost flushes. RocksDB 7.8 forgets a flush that was scheduled and had not begun when an error of
+/// another thread stopped background work; DB::Resume() then waits for it forever. So no other
+/// thread's error reaches RocksDB: there is one flushing thread (rocks_setup.cc), errors of
+/// compactions are kept from it here, and those of the log below it (RecoverableFileSystem). Ours
+/// stop the writes all the same.
 class RocksWatch final : public rocksdb::EventListener {
  public:
   const char* Name() const override { return "SyntropyWatch"; }
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override;
   void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason reason, rocksdb::Status error,
                             bool* auto_recovery) override;
+  void OnCompactionBegin(rocksdb::DB* db, const rocksdb::CompactionJobInfo& job) override;
+  void OnFlushBegin(rocksdb::DB* db, const rocksdb::FlushJobInfo& job) override;
 
   /// Null: nobody is told. An error heard before an engine is attached is told then.
   void attach(RocksEngine* engine);

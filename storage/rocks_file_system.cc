@@ -32,27 +32,25 @@ struct LogState {
   bool name_synced = false;  // the directory knows of it
   bool abandoned = false;
   IOStatus failure;  // the first failed append or sync
-
-  void fail(const IOStatus& status) {
-    const std::lock_guard lock(mutex);
-    if (failure.ok()) failure = status;
-  }
 };
 
 namespace {
 
-IOStatus recoverable(IOStatus status) {
+IOStatus plain(IOStatus status) {
   if (status.ok() || !(status.IsIOError() || status.IsNoSpace())) return status;
-  IOStatus marked = IOStatus::IOError(status.ToString());
-  if (status.IsNoSpace()) marked = IOStatus::IOError(Slice(no_space_text()), status.ToString());
-  marked.SetRetryable(true);
-  marked.SetScope(IOStatus::kIOErrorScopeFileSystem);
-  return marked;
+  if (status.IsNoSpace()) return IOStatus::IOError(Slice(no_space_text()), status.ToString());
+  return IOStatus::IOError(status.ToString());
 }
 
-// The number of a log file; 0 for other files.
-uint64_t log_number(std::string_view path) {
-  const std::string_view name = path.substr(path.rfind('/') + 1);
+constexpr std::string_view kDiary = "LOG";
+
+std::string_view without_slashes(std::string_view path) {
+  while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  return path;
+}
+
+// The number in the name of a log file; 0 for other files.
+uint64_t log_number(std::string_view name) {
   uint64_t number = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
   const std::string_view rest(end, static_cast<size_t>(name.data() + name.size() - end));
@@ -69,75 +67,89 @@ class RecoverableFileSystem::File : public rocksdb::FSWritableFileOwnerWrapper {
       : FSWritableFileOwnerWrapper(std::move(file)) {}
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Append(data, options, dbg));
+    return plain(target()->Append(data, options, dbg));
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo& info,
                   IODebugContext* dbg) override {
-    return recoverable(target()->Append(data, options, info, dbg));
+    return plain(target()->Append(data, options, info, dbg));
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
                             IODebugContext* dbg) override {
-    return recoverable(target()->PositionedAppend(data, offset, options, dbg));
+    return plain(target()->PositionedAppend(data, offset, options, dbg));
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t offset, const IOOptions& options,
                             const DataVerificationInfo& info, IODebugContext* dbg) override {
-    return recoverable(target()->PositionedAppend(data, offset, options, info, dbg));
+    return plain(target()->PositionedAppend(data, offset, options, info, dbg));
   }
   IOStatus Truncate(uint64_t size, const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Truncate(size, options, dbg));
+    return plain(target()->Truncate(size, options, dbg));
   }
   IOStatus Close(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Close(options, dbg));
+    return plain(target()->Close(options, dbg));
   }
   IOStatus Flush(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Flush(options, dbg));
+    return plain(target()->Flush(options, dbg));
   }
   IOStatus Sync(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Sync(options, dbg));
+    return plain(target()->Sync(options, dbg));
   }
   IOStatus Fsync(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(target()->Fsync(options, dbg));
+    return plain(target()->Fsync(options, dbg));
   }
   IOStatus RangeSync(uint64_t offset, uint64_t bytes, const IOOptions& options,
                      IODebugContext* dbg) override {
-    return recoverable(target()->RangeSync(offset, bytes, options, dbg));
+    return plain(target()->RangeSync(offset, bytes, options, dbg));
   }
 };
 
-// Sync() and Fsync() are RocksDB's own, for the one write that opening makes.
 class RecoverableFileSystem::Log final : public File {
  public:
-  Log(std::unique_ptr<FSWritableFile>&& file, std::shared_ptr<LogState> state)
-      : File(std::move(file)), state_(std::move(state)) {}
+  Log(RecoverableFileSystem& owner, std::unique_ptr<FSWritableFile>&& file,
+      std::shared_ptr<LogState> state)
+      : File(std::move(file)), owner_(owner), state_(std::move(state)) {}
   ~Log() override { forget_file(); }
 
   IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* dbg) override {
     if (state_->torn) return IOStatus::OK();
-    return note_append(File::Append(data, options, dbg), data.size());
+    return keep(File::Append(data, options, dbg), data.size());
   }
   IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo& info,
                   IODebugContext* dbg) override {
     if (state_->torn) return IOStatus::OK();
-    return note_append(File::Append(data, options, info, dbg), data.size());
+    return keep(File::Append(data, options, info, dbg), data.size());
   }
   IOStatus Flush(const IOOptions& options, IODebugContext* dbg) override {
     if (state_->torn) return IOStatus::OK();
-    return note_append(File::Flush(options, dbg), 0);
+    return keep(File::Flush(options, dbg), 0);
+  }
+  // The two that follow are for the writes that opening makes, before there is anybody to ask
+  // log_torn(): they must not seem to have worked.
+  IOStatus Sync(const IOOptions& options, IODebugContext* dbg) override {
+    return state_->torn ? owner_.log_failure() : File::Sync(options, dbg);
+  }
+  IOStatus Fsync(const IOOptions& options, IODebugContext* dbg) override {
+    return state_->torn ? owner_.log_failure() : File::Fsync(options, dbg);
   }
   IOStatus Close(const IOOptions& options, IODebugContext* dbg) override {
     forget_file();
-    const IOStatus status = File::Close(options, dbg);
-    return state_->torn ? IOStatus::OK() : status;
+    // RocksDB closes a log once its rows are in table files, or at its own end.
+    File::Close(options, dbg).PermitUncheckedError();
+    return IOStatus::OK();
   }
 
  private:
-  IOStatus note_append(IOStatus status, uint64_t bytes) {
+  // Says that an append has worked, whether or not it has.
+  IOStatus keep(const IOStatus& appended, uint64_t bytes) {
     state_->appended.fetch_add(bytes);
-    if (!status.ok()) {
+    if (!appended.ok()) {
       state_->torn = true;
-      state_->fail(status);
+      {
+        const std::lock_guard lock(state_->mutex);
+        if (state_->failure.ok()) state_->failure = appended;
+      }
+      owner_.note_torn(appended);
     }
-    return status;
+    return IOStatus::OK();
   }
 
   void forget_file() {
@@ -145,7 +157,40 @@ class RecoverableFileSystem::Log final : public File {
     state_->file = nullptr;
   }
 
+  RecoverableFileSystem& owner_;
   const std::shared_ptr<LogState> state_;
+};
+
+// Takes everything, and keeps what the disk has room for.
+class RecoverableFileSystem::Diary final : public FSWritableFile {
+ public:
+  /// `file` may be null: nothing is kept.
+  explicit Diary(std::unique_ptr<FSWritableFile>&& file) : file_(std::move(file)) {}
+
+  IOStatus Append(const Slice& data, const IOOptions& options, IODebugContext* dbg) override {
+    return taken(file_ ? file_->Append(data, options, dbg) : IOStatus::OK());
+  }
+  IOStatus Append(const Slice& data, const IOOptions& options, const DataVerificationInfo&,
+                  IODebugContext* dbg) override {
+    return Append(data, options, dbg);
+  }
+  IOStatus Flush(const IOOptions& options, IODebugContext* dbg) override {
+    return taken(file_ ? file_->Flush(options, dbg) : IOStatus::OK());
+  }
+  IOStatus Sync(const IOOptions& options, IODebugContext* dbg) override {
+    return taken(file_ ? file_->Sync(options, dbg) : IOStatus::OK());
+  }
+  IOStatus Close(const IOOptions& options, IODebugContext* dbg) override {
+    return taken(file_ ? file_->Close(options, dbg) : IOStatus::OK());
+  }
+
+ private:
+  static IOStatus taken(const IOStatus& status) {
+    status.PermitUncheckedError();
+    return IOStatus::OK();
+  }
+
+  const std::unique_ptr<FSWritableFile> file_;
 };
 
 class RecoverableFileSystem::Directory final : public rocksdb::FSDirectoryWrapper {
@@ -154,16 +199,17 @@ class RecoverableFileSystem::Directory final : public rocksdb::FSDirectoryWrappe
       : FSDirectoryWrapper(std::move(directory)) {}
 
   IOStatus Fsync(const IOOptions& options, IODebugContext* dbg) override {
-    return recoverable(FSDirectoryWrapper::Fsync(options, dbg));
+    return plain(FSDirectoryWrapper::Fsync(options, dbg));
   }
   IOStatus FsyncWithDirOptions(const IOOptions& options, IODebugContext* dbg,
                                const rocksdb::DirFsyncOptions& which) override {
-    return recoverable(FSDirectoryWrapper::FsyncWithDirOptions(options, dbg, which));
+    return plain(FSDirectoryWrapper::FsyncWithDirOptions(options, dbg, which));
   }
 };
 
-RecoverableFileSystem::RecoverableFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base)
-    : FileSystemWrapper(base) {}
+RecoverableFileSystem::RecoverableFileSystem(const std::shared_ptr<rocksdb::FileSystem>& base,
+                                             std::string_view dir)
+    : FileSystemWrapper(base), dir_(without_slashes(dir)) {}
 
 RecoverableFileSystem::~RecoverableFileSystem() = default;
 
@@ -181,7 +227,7 @@ IOStatus RecoverableFileSystem::sync_logs() {
     if (!log->failure.ok()) return log->failure;
     if (log->synced >= size && log->name_synced) continue;
     const uint64_t covered = log->appended.load();
-    IOStatus status = recoverable(log->file->Sync(IOOptions(), nullptr));
+    IOStatus status = plain(log->file->Sync(IOOptions(), nullptr));
     if (status.ok() && !log->name_synced) status = sync_name(log->path);
     if (!status.ok()) return log->failure = status;
     log->synced = covered;
@@ -190,12 +236,31 @@ IOStatus RecoverableFileSystem::sync_logs() {
   return IOStatus::OK();
 }
 
+IOStatus RecoverableFileSystem::log_failure() {
+  const std::lock_guard lock(mutex_);
+  return log_failure_;
+}
+
+void RecoverableFileSystem::note_torn(const IOStatus& failure) {
+  const std::lock_guard lock(mutex_);
+  if (log_failure_.ok()) log_failure_ = failure;
+  log_torn_.store(true, std::memory_order_release);
+}
+
 void RecoverableFileSystem::abandon_logs_below(uint64_t number) {
   const std::lock_guard lock(mutex_);
+  bool torn = false;
   for (const auto& log : logs_) {
     const std::lock_guard log_lock(log->mutex);
-    if (log->number < number) log->abandoned = true;
+    if (log->number < number) {
+      log->abandoned = true;
+    } else {
+      torn = torn || log->torn;
+    }
   }
+  if (torn) return;
+  log_failure_ = IOStatus::OK();
+  log_torn_.store(false, std::memory_order_release);
 }
 
 IOStatus RecoverableFileSystem::NewWritableFile(const std::string& path, const FileOptions& options,
@@ -211,34 +276,48 @@ IOStatus RecoverableFileSystem::ReopenWritableFile(const std::string& path,
   return wrap(target()->ReopenWritableFile(path, options, file, dbg), path, file);
 }
 
+// The wrapper's would leave this layer out.
+IOStatus RecoverableFileSystem::NewLogger(const std::string& path, const IOOptions& options,
+                                          std::shared_ptr<rocksdb::Logger>* logger,
+                                          IODebugContext* dbg) {
+  return FileSystem::NewLogger(path, options, logger, dbg);
+}
+
 IOStatus RecoverableFileSystem::NewDirectory(const std::string& path, const IOOptions& options,
                                              std::unique_ptr<FSDirectory>* directory,
                                              IODebugContext* dbg) {
-  IOStatus status = recoverable(target()->NewDirectory(path, options, directory, dbg));
+  IOStatus status = plain(target()->NewDirectory(path, options, directory, dbg));
   if (status.ok()) *directory = std::make_unique<Directory>(std::move(*directory));
   return status;
 }
 
 IOStatus RecoverableFileSystem::RenameFile(const std::string& from, const std::string& to,
                                            const IOOptions& options, IODebugContext* dbg) {
-  return recoverable(target()->RenameFile(from, to, options, dbg));
+  return plain(target()->RenameFile(from, to, options, dbg));
 }
 
 IOStatus RecoverableFileSystem::Truncate(const std::string& path, size_t size,
                                          const IOOptions& options, IODebugContext* dbg) {
-  return recoverable(target()->Truncate(path, size, options, dbg));
+  return plain(target()->Truncate(path, size, options, dbg));
 }
 
 IOStatus RecoverableFileSystem::wrap(IOStatus status, const std::string& path,
                                      std::unique_ptr<FSWritableFile>* file) {
-  if (!status.ok()) return recoverable(std::move(status));
-  const uint64_t number = log_number(path);
+  const std::string_view name = name_in_store(path);
+  // Once the store is open, RocksDB counts on a new diary when one is full.
+  if (name == kDiary && (status.ok() || has_diary_)) {
+    *file = std::make_unique<Diary>(status.ok() ? std::move(*file) : nullptr);
+    has_diary_ = true;
+    return IOStatus::OK();
+  }
+  if (!status.ok()) return plain(std::move(status));
+  const uint64_t number = log_number(name);
   if (number == 0) {
     *file = std::make_unique<File>(std::move(*file));
     return status;
   }
   auto state = std::make_shared<LogState>(path, number, file->get());
-  *file = std::make_unique<Log>(std::move(*file), state);
+  *file = std::make_unique<Log>(*this, std::move(*file), state);
   const std::lock_guard lock(mutex_);
   std::erase_if(logs_, [](const auto& log) {
     const std::lock_guard log_lock(log->mutex);
@@ -246,6 +325,13 @@ IOStatus RecoverableFileSystem::wrap(IOStatus status, const std::string& path,
   });
   logs_.push_back(std::move(state));
   return status;
+}
+
+// The name of a file of the store; empty for files elsewhere.
+std::string_view RecoverableFileSystem::name_in_store(std::string_view path) const {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos || without_slashes(path.substr(0, slash)) != dir_) return {};
+  return path.substr(slash + 1);
 }
 
 IOStatus RecoverableFileSystem::sync_name(const std::string& path) {

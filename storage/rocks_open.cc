@@ -195,7 +195,7 @@ Result<std::unique_ptr<Engine>> open_rocks_engine_on(
   if (!rocks.ok()) return rocks.status();
 
   RocksEngine::Parts parts;
-  parts.files = std::make_shared<RecoverableFileSystem>(file_system);
+  parts.files = std::make_shared<RecoverableFileSystem>(file_system, options.dir);
   parts.env = rocksdb::NewCompositeEnv(parts.files);
   rocks->env = parts.env.get();
   Result<std::shared_ptr<rocksdb::Logger>> file = prepare_directory(*rocks, options.dir);

@@ -126,7 +126,9 @@ Result<rocksdb::Options> rocks_setup(const RocksOptions& options) {
   rocks.target_file_size_base = options.target_file_bytes;
   rocks.max_bytes_for_level_base =
       std::max(8 * options.write_buffer_bytes, 4 * options.target_file_bytes);
-  rocks.max_background_jobs = static_cast<int>(options.max_background_jobs);
+  // One thread flushes, whatever the number of jobs: see RocksWatch.
+  rocks.max_background_flushes = 1;
+  rocks.max_background_compactions = std::max(1, static_cast<int>(options.max_background_jobs) - 1);
   rocks.bytes_per_sync = options.bytes_per_sync;
   rocks.max_open_files = options.max_open_files;
 

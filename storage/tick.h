@@ -129,7 +129,8 @@ class Tick {
   // --- the end -----------------------------------------------------------------------------------
 
   /// Writes the overlay to the engine, makes it visible to all, releases the lock. On an error
-  /// nothing was written, and every reply that touched_uncommitted() must be replaced by it.
+  /// nothing was written, and every reply that touched_uncommitted() must be replaced by it. Ok
+  /// doesn't say yet that it is stored (Engine::write()): Durability::finish_tick() does.
   Status commit();
   bool has_writes() const;
   /// Bytes of rows waiting for commit(): the caller commits early when they grow large.

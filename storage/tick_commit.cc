@@ -195,7 +195,8 @@ void Tick::fill_database_changes(EngineBatch& batch) {
   }
 }
 
-// The engine has the batch: makes the shared state follow.
+// The engine has applied the batch: makes the shared state follow, even if the batch could not be
+// stored, because the counts in the batches to come build on this one.
 void Tick::publish() {
   for (uint32_t db = 0; db < keyspace_.databases_; ++db) {
     Keyspace::Database& database = keyspace_.database_[db];

@@ -154,6 +154,20 @@ TEST_F(FailedCommitTest, ParkedCommandIsNotAmongTheDependentsAndSucceedsLater) {
   EXPECT_EQ(node_.exchange(a_, {}), integer(2));
 }
 
+TEST_F(FailedCommitTest, WriteThatCouldNotBeStoredIsAnErrorThoughTheRowsStay) {
+  node_.begin_tick();
+  node_.run(a_, "GET old\r\nSET old 2\r\nDEL other\r\n");
+  node_.run(b_, "GET absent\r\n");
+  node_.engine.fail_next_store(Status::no_space("No space left on device"));
+  EXPECT_FALSE(node_.end_tick().ok());
+  EXPECT_EQ(TestNode::take_output(a_), bulk("1") + misconf() + misconf());
+  EXPECT_EQ(TestNode::take_output(b_), kNull);
+  EXPECT_EQ(node_.exchange(b_, "GET old\r\nDBSIZE\r\nSET old 3\r\n"),
+            bulk("2") + integer(1) + misconf());
+  ASSERT_TRUE(node_.engine.recover().ok());
+  EXPECT_EQ(node_.exchange(b_, "SET old 3\r\nGET old\r\nDBSIZE\r\n"), ok_ + bulk("3") + integer(1));
+}
+
 TEST_F(FailedCommitTest, FailedSyncIsAnErrorThoughTheRowsStay) {
   node_.begin_tick();
   node_.run(a_, "GET old\r\nSET old 2\r\n");

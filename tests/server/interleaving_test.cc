@@ -124,14 +124,16 @@ class Interleaving {
   void end() {
     const bool fail_write = node_.has_writes() && chance(10);
     const bool fail_sync = node_.has_writes() && !fail_write && chance(10);
+    const bool fail_store = node_.has_writes() && !fail_write && !fail_sync && chance(10);
     if (fail_write) node_.engine.fail_next_write(Status::io_error("write failed"));
     if (fail_sync) node_.engine.fail_next_sync(Status::io_error("sync failed"));
+    if (fail_store) node_.engine.fail_next_store(Status::io_error("not stored"));
     const Status ended = node_.end_tick(/*sync=*/true);
-    ASSERT_EQ(ended.ok(), !fail_write && !fail_sync);
+    ASSERT_EQ(ended.ok(), !fail_write && !fail_sync && !fail_store);
     if (fail_write) {
       model_.roll_back();
     } else {
-      model_.commit();  // what a failed sync covered stays visible
+      model_.commit();  // what could not be stored or synced stays visible
     }
     if (!ended.ok()) {
       ++failed_commits_;

@@ -126,7 +126,7 @@ void TestNode::run(Session& session, std::string_view bytes) {
 Status TestNode::end_tick(bool sync) {
   const bool wrote = tick_.has_writes();
   Status ended = tick_.commit();
-  if (ended.ok() && wrote && sync) ended = engine.sync();
+  if (ended.ok() && wrote) ended = sync ? engine.sync() : engine.health();
   if (!ended.ok()) Dispatcher::fail_dependents(*turn_, ended);
   turn_.reset();
   return ended;

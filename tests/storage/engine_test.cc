@@ -289,6 +289,22 @@ TEST(MemoryEngine, FailedWriteIsInvisibleAndDegrades) {
   EXPECT_TRUE(put(engine, "b", "1").ok());
 }
 
+TEST(MemoryEngine, WriteThatCouldNotBeStoredIsVisibleAndDegrades) {
+  MemoryEngine engine;
+  for (const bool recovers : {false, true}) {
+    engine.fail_next_store(Status::no_space("injected"));
+    EXPECT_TRUE(put(engine, "a", "1").is(StatusCode::kNoSpace));
+    EXPECT_EQ(get(engine, "a"), "1");
+    EXPECT_TRUE(put(engine, "b", "1").is(StatusCode::kNoSpace));
+    EXPECT_EQ(get(engine, "b"), std::nullopt);
+    if (recovers) {
+      ASSERT_TRUE(engine.recover().ok());
+    }
+    engine.lose_unsynced();
+    EXPECT_EQ(get(engine, "a").has_value(), recovers);
+  }
+}
+
 TEST(MemoryEngine, FailedSyncKeepsWhatItCoveredForTheRecovery) {
   MemoryEngine engine;
   ASSERT_TRUE(put(engine, "a", "1").ok());

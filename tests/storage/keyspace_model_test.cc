@@ -143,16 +143,22 @@ class KeyspaceRun {
         check_database(tick, db, next);
       }
     }
-    const bool fails = random_.one_in(8) && tick.has_writes();
-    if (fails) engine_.fail_next_write(Status::io_error("injected"));
+    const bool refused = random_.one_in(8) && tick.has_writes();
+    const bool torn = !refused && random_.one_in(8) && tick.has_writes();
+    if (refused) engine_.fail_next_write(Status::io_error("injected"));
+    if (torn) engine_.fail_next_store(Status::io_error("injected"));
     const Status committed = tick.commit();
-    ASSERT_EQ(committed.ok(), !fails);
-    if (fails) {
-      ASSERT_TRUE(engine_.recover().ok());
-      durable_ = model_;  // recovery makes everything visible durable
-    } else {
-      model_ = std::move(next);
-    }
+    ASSERT_EQ(committed.ok(), !refused);
+    ASSERT_EQ(engine_.health().ok(), !refused && !torn);
+    // What could not be stored is visible nevertheless.
+    if (!refused) model_ = std::move(next);
+    if (refused || torn) leave_degraded_state();
+  }
+
+  void leave_degraded_state() {
+    if (random_.one_in(3)) return lose_power();
+    ASSERT_TRUE(engine_.recover().ok());
+    durable_ = model_;  // recovery makes everything visible durable
   }
 
   void write_one(Tick& tick, Model& next) {

@@ -16,16 +16,24 @@ namespace syntropy::testing {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
+/// Ok when the write may be acknowledged: applied, and the engine is healthy.
+inline Status write_stored(Engine& engine, EngineBatch& batch) {
+  Status status = engine.write(batch);
+  return status.ok() ? engine.health() : status;
+}
+
+/// Ok as write_stored().
 inline Status put(Engine& engine, std::string_view key, std::string_view value) {
   const std::unique_ptr<EngineBatch> batch = engine.new_batch();
   batch->put(key, value);
-  return engine.write(*batch);
+  return write_stored(engine, *batch);
 }
 
+/// Ok as write_stored().
 inline Status erase(Engine& engine, std::string_view key) {
   const std::unique_ptr<EngineBatch> batch = engine.new_batch();
   batch->erase(key);
-  return engine.write(*batch);
+  return write_stored(engine, *batch);
 }
 
 /// The value, or nullopt when absent. Any other outcome fails the test.
