@@ -30,6 +30,7 @@ struct Connection {
   bool writing = false;   // a wait for writability is pending
   bool queued = false;    // on the ready list
   bool readable = false;  // the socket has something, or may have
+  bool held = false;      // what was answered must not leave yet: it isn't durable
   bool closed = false;
   size_t sent = 0;                  // bytes of the session's output that the kernel has taken
   uint64_t over_soft_since_ms = 0;  // the output is above its soft limit since then; 0: it isn't

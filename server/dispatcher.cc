@@ -334,21 +334,21 @@ std::string Dispatcher::execute_on_worker(Client& client, const std::vector<std:
   return output;
 }
 
-void Dispatcher::fail_dependents(Turn& turn, const Status& why) {
+void Dispatcher::fail_dependents(std::vector<Turn::Dependent>& dependents, const Status& why) {
   const std::string error = disk_error(why);
   std::vector<Session::Span> spans;
-  for (size_t i = 0; i < turn.dependents.size();) {
-    Session* session = turn.dependents[i].session;
+  for (size_t i = 0; i < dependents.size();) {
+    Session* session = dependents[i].session;
     spans.clear();
-    for (size_t j = i; j < turn.dependents.size(); ++j) {
-      if (turn.dependents[j].session != session) continue;
-      spans.push_back(turn.dependents[j].span);
-      turn.dependents[j].session = nullptr;
+    for (size_t j = i; j < dependents.size(); ++j) {
+      if (dependents[j].session != session) continue;
+      spans.push_back(dependents[j].span);
+      dependents[j].session = nullptr;
     }
     session->replace_replies(spans, error);
-    while (i < turn.dependents.size() && turn.dependents[i].session == nullptr) ++i;
+    while (i < dependents.size() && dependents[i].session == nullptr) ++i;
   }
-  turn.dependents.clear();
+  dependents.clear();
 }
 
 }  // namespace syntropy

@@ -58,7 +58,7 @@ class Dispatcher {
   std::string execute_on_worker(Client& client, const std::vector<std::string>& args, Turn& turn);
 
   /// Every reply that depends on a commit or sync that failed becomes an error.
-  static void fail_dependents(Turn& turn, const Status& why);
+  static void fail_dependents(std::vector<Turn::Dependent>& dependents, const Status& why);
 
  private:
   struct Request {

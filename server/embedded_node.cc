@@ -63,7 +63,6 @@ struct Node::State {
   template <class Write>
   Status commit(Write&& write) {
     Durability& durability = server->durability();
-    durability.start_tick();
     Status ended;
     bool wrote = false;
     {

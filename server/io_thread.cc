@@ -105,7 +105,6 @@ void IoThread::refresh_config() {
 void IoThread::run_tick() {
   refresh_config();
   current_.swap(ready_);
-  durability_.start_tick();
   Turn turn{
       tick_, stats_, *config_, server_.clock.wall_ms(), Turn::Clock::now(), Turn::kMaxCommands, {}};
   size_t executed = 0;
@@ -118,8 +117,6 @@ void IoThread::run_tick() {
                 current_.end());
   current_.resize(executed);
   finish(turn);
-  for (const ConnectionPtr& connection : current_) after_tick(connection);
-  current_.clear();
 }
 
 void IoThread::execute(const ConnectionPtr& connection, Turn& turn) {
@@ -162,9 +159,30 @@ void IoThread::finish(Turn& turn) {
     server_.latency.record(kLatencyCommit, micros_between(started, Turn::Clock::now()),
                            turn.now_ms / 1000);
   }
-  const Status durable = durability_.finish_tick(wrote && ended.ok());
-  if (ended.ok()) ended = durable;
-  if (!ended.ok()) Dispatcher::fail_dependents(turn, ended);
+  const Result<Durability::Point> point = durability_.end_tick(wrote && ended.ok());
+  if (ended.ok() && !point.ok()) ended = point.status();
+  Unsent unsent{std::move(current_), std::move(turn.dependents)};
+  if (!ended.ok() || *point == 0) {
+    release(unsent, ended);
+    unsent.connections.clear();
+    current_ = std::move(unsent.connections);
+    return;
+  }
+  // Until the replies may leave, other connections are served.
+  for (const ConnectionPtr& connection : unsent.connections) connection->held = true;
+  auto held = std::make_shared<Unsent>(std::move(unsent));
+  durability_.await(*point, [this, held = std::move(held)](const Status& durable) {
+    asio::post(context_, [this, held, durable] { release(*held, durable); });
+  });
+  current_ = {};
+}
+
+void IoThread::release(Unsent& unsent, const Status& ended) {
+  if (!ended.ok()) Dispatcher::fail_dependents(unsent.dependents, ended);
+  for (const ConnectionPtr& connection : unsent.connections) {
+    connection->held = false;
+    after_tick(connection);
+  }
 }
 
 void IoThread::after_tick(const ConnectionPtr& connection) {
@@ -225,6 +243,7 @@ void IoThread::await_readable(const ConnectionPtr& connection) {
 }
 
 void IoThread::flush(const ConnectionPtr& connection) {
+  if (connection->held) return;
   std::string& output = connection->session.output();
   while (connection->unsent() > 0) {
     const ssize_t taken =
@@ -395,7 +414,6 @@ void IoThread::start_worker(const ConnectionPtr& connection) {
     Session& session = connection->session;
     Tick tick(server_.keyspace);
     Turn turn{tick, stats, *config, server_.clock.wall_ms(), Turn::Clock::now(), 1, {}};
-    durability_.start_tick();
     auto reply = std::make_shared<std::string>(
         Dispatcher(server_).execute_on_worker(session.client(), session.worker_args(), turn));
     // Under "always" what it read must be durable before the reply leaves; what it wrote is only
@@ -436,7 +454,7 @@ void IoThread::on_timer() {
       close(connection, "shutdown: it doesn't take its replies");
       continue;
     }
-    if (session.wait() == Session::Wait::kPause) resume(connection);
+    if (session.wait() == Session::Wait::kPause && !connection->held) resume(connection);
     const uint64_t last_active =
         session.client().shared.last_active_ms.load(std::memory_order_relaxed);
     if (timeout_ms != 0 && session.wait() == Session::Wait::kNone &&

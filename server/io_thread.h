@@ -61,10 +61,17 @@ class IoThread {
  private:
   using ConnectionPtr = std::shared_ptr<Connection>;
 
+  // A tick's connections, and which of their replies depend on its writes.
+  struct Unsent {
+    std::vector<ConnectionPtr> connections;
+    std::vector<Turn::Dependent> dependents;
+  };
+
   void loop();
   void run_tick();
   void execute(const ConnectionPtr& connection, Turn& turn);
   void finish(Turn& turn);
+  void release(Unsent& unsent, const Status& ended);
   void after_tick(const ConnectionPtr& connection);
 
   void take_in(const ConnectionPtr& connection);

@@ -1,23 +1,22 @@
 #include "storage/durability.h"
 
+#include <algorithm>
 #include <chrono>
+#include <future>
 #include <utility>
 
 namespace syntropy {
 namespace {
 
-constexpr std::chrono::microseconds kPatience{300};
-constexpr std::chrono::milliseconds kSyncInterval{1000};
+constexpr std::chrono::milliseconds kRound{1000};
 constexpr uint64_t kOverdueUs = 1'500'000;
 
 }  // namespace
 
 Durability::Durability(Engine& engine, Clock& clock, SyncPolicy policy, Events events)
-    : engine_(engine),
-      clock_(clock),
-      events_(std::move(events)),
-      policy_(policy),
-      background_([this] { run(); }) {}
+    : engine_(engine), clock_(clock), events_(std::move(events)), policy_(policy), thread_([this] {
+        run();
+      }) {}
 
 Durability::~Durability() {
   {
@@ -25,8 +24,10 @@ Durability::~Durability() {
     stopping_ = true;
   }
   wake_.notify_all();
-  background_.join();
-  if (policy() != SyncPolicy::kNever && has_unsynced()) (void)sync_now();
+  thread_.join();
+  Lock lock(mutex_);
+  if (policy() != SyncPolicy::kNever && has_unsynced()) sync(lock);
+  answer(lock, synced_.load(), Status::unavailable("the node is shutting down"));
 }
 
 void Durability::note_write() {
@@ -40,65 +41,73 @@ bool Durability::overdue() const {
   return oldest != 0 && clock_.monotonic_us() - oldest > kOverdueUs;
 }
 
-Status Durability::finish_tick(bool wrote) {
+Result<Durability::Point> Durability::end_tick(bool wrote) {
   if (wrote) note_write();
-  const bool last_out = executing_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-  if (wrote) {
-    Status stored = engine_.health();
-    if (!stored.ok()) return stored;
+  const bool always = policy() == SyncPolicy::kAlways;
+  // Under "always", what another tick wrote and isn't synced may have been read by this one.
+  const bool depends = wrote || (always && has_unsynced());
+  if (!depends) return Point{0};
+  Status health = engine_.health();
+  if (!health.ok()) return health;
+  const bool waits = always || (policy() == SyncPolicy::kEverySecond && overdue());
+  return waits ? written_.load() : Point{0};
+}
+
+void Durability::await(Point point, Done done) {
+  bool wake = false;
+  {
+    std::lock_guard lock(mutex_);
+    wake = waiters_.empty();
+    waiters_.push_back({point, std::move(done)});
+    wanted_ = std::max(wanted_, point);
   }
-  switch (policy()) {
-    case SyncPolicy::kNever:
-      return Status();
-    case SyncPolicy::kEverySecond: {
-      if (!wrote || !overdue()) return Status();
-      std::unique_lock lock(mutex_);
-      return wait_synced(written_.load(), lock);
-    }
-    case SyncPolicy::kAlways:
-      break;
-  }
-  if (!has_unsynced()) return Status();
-  std::unique_lock lock(mutex_);
-  if (last_out) changed_.notify_all();  // whoever waits for this tick to join may sync now
-  // What another thread wrote and hasn't synced may have been read by this tick.
-  return wait_synced(written_.load(), lock);
+  // While anyone waits, the thread is awake.
+  if (wake) wake_.notify_one();
+}
+
+Status Durability::wait(Point point) {
+  std::promise<Status> synced;
+  await(point, [&](const Status& status) { synced.set_value(status); });
+  return synced.get_future().get();
+}
+
+Status Durability::finish_tick(bool wrote) {
+  const Result<Point> point = end_tick(wrote);
+  if (!point.ok()) return point.status();
+  return *point == 0 ? Status() : wait(*point);
 }
 
 Status Durability::sync_now() {
-  std::unique_lock lock(mutex_);
-  return wait_synced(written_.load(), lock);
+  if (!has_unsynced()) return Status();
+  return wait(written_.load());
 }
 
-Status Durability::wait_synced(uint64_t target, std::unique_lock<std::mutex>& lock) {
-  const auto patience_ends = std::chrono::steady_clock::now() + kPatience;
-  while (synced_.load() < target) {
-    const Status health = engine_.health();
-    if (!health.ok()) return health;
-    if (syncing_) {
-      changed_.wait(lock);
-    } else if (executing_.load(std::memory_order_acquire) == 0 ||
-               std::chrono::steady_clock::now() >= patience_ends) {
-      const Status synced = lead_sync(lock);
-      if (!synced.ok()) return synced;
-    } else {
-      changed_.wait_until(lock, patience_ends);
+void Durability::run() {
+  Lock lock(mutex_);
+  auto round_ends = std::chrono::steady_clock::now() + kRound;
+  while (!stopping_) {
+    wake_.wait_until(lock, round_ends, [this] { return stopping_ || !waiters_.empty(); });
+    if (stopping_) return;
+    if (std::chrono::steady_clock::now() >= round_ends) {
+      heal(lock);
+      if (policy() != SyncPolicy::kNever && has_unsynced()) sync(lock);
+      round_ends = std::chrono::steady_clock::now() + kRound;
     }
+    if (wanted_ > synced_.load()) sync(lock);
+    answer(lock, synced_.load(), engine_.health());
   }
-  return Status();
 }
 
-Status Durability::lead_sync(std::unique_lock<std::mutex>& lock) {
-  syncing_ = true;
-  const uint64_t covers = written_.load();
+// One sync of all that was written before it. When it fails, the engine's health says so.
+void Durability::sync(Lock& lock) {
+  const Point covers = written_.load();
   const uint64_t started_us = clock_.monotonic_us();
   oldest_unsynced_us_.store(0);
   lock.unlock();
+  const bool was_healthy = engine_.health().ok();
   const Status synced = engine_.sync();
   const uint64_t ended_us = clock_.monotonic_us();
-  if (events_.synced) events_.synced(ended_us - started_us, synced);
-  lock.lock();
-  syncing_ = false;
+  if (was_healthy && events_.synced) events_.synced(ended_us - started_us, synced);
   if (synced.ok()) {
     synced_.store(covers);
     last_sync_ms_.store(clock_.wall_ms(), std::memory_order_relaxed);
@@ -108,42 +117,43 @@ Status Durability::lead_sync(std::unique_lock<std::mutex>& lock) {
     oldest_unsynced_us_.store(started_us);
   }
   last_sync_ok_.store(synced.ok(), std::memory_order_relaxed);
-  changed_.notify_all();
-  return synced;
+  lock.lock();
 }
 
-void Durability::run() {
-  std::unique_lock lock(mutex_);
-  while (!stopping_) {
-    wake_.wait_for(lock, kSyncInterval);
-    if (stopping_) return;
-    lock.unlock();
-    heal();
-    lock.lock();
-    if (policy() == SyncPolicy::kNever || !has_unsynced() || syncing_ || degraded_) continue;
-    (void)lead_sync(lock);  // counted, and everyone who waits learns of it from the engine's health
-  }
+// Calls those who waited for a point up to `synced`, and, when there is a failure, all others.
+void Durability::answer(Lock& lock, Point synced, const Status& failure) {
+  const auto keeps_waiting = [&](const Waiter& waiter) {
+    return failure.ok() && waiter.point > synced;
+  };
+  const auto answered = std::stable_partition(waiters_.begin(), waiters_.end(), keeps_waiting);
+  std::vector<Waiter> ready(std::make_move_iterator(answered),
+                            std::make_move_iterator(waiters_.end()));
+  waiters_.erase(answered, waiters_.end());
+  if (ready.empty()) return;
+  lock.unlock();
+  for (const Waiter& waiter : ready) waiter.done(waiter.point <= synced ? Status() : failure);
+  lock.lock();
 }
 
-void Durability::heal() {
+void Durability::heal(Lock& lock) {
+  lock.unlock();
   Status health = engine_.health();
   if (!health.ok()) {
     if (!degraded_ && events_.health_changed) events_.health_changed(health);
     degraded_ = true;
-    const uint64_t covers = written_.load();
+    const Point covers = written_.load();
     health = engine_.recover();
     if (health.ok()) {
-      std::lock_guard lock(mutex_);
       synced_.store(covers);
       oldest_unsynced_us_.store(0);
       last_sync_ok_.store(true, std::memory_order_relaxed);
-      changed_.notify_all();
     }
   }
   if (health.ok() && degraded_) {
     degraded_ = false;
     if (events_.health_changed) events_.health_changed(health);
   }
+  lock.lock();
 }
 
 }  // namespace syntropy

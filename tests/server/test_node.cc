@@ -127,7 +127,7 @@ Status TestNode::end_tick(bool sync) {
   const bool wrote = tick_.has_writes();
   Status ended = tick_.commit();
   if (ended.ok() && wrote) ended = sync ? engine.sync() : engine.health();
-  if (!ended.ok()) Dispatcher::fail_dependents(*turn_, ended);
+  if (!ended.ok()) Dispatcher::fail_dependents(turn_->dependents, ended);
   turn_.reset();
   return ended;
 }
