@@ -2,8 +2,8 @@
 """On a full disk writes are refused and reads go on; with space again writes resume; nothing is lost.
 
 The disk is a small tmpfs, for which the test must be root; skipped otherwise. It fills up several
-times, with another amount of room each time and with small memtables, so that fullness meets the
-log in its midst and at its beginning, flushes and compactions. SYNTROPY_SEED=<n> chooses others.
+times, with another amount of room each time, so that fullness meets the log in its midst and at its
+beginning, flushes and compactions. SYNTROPY_SEED=<n> chooses other amounts.
 """
 
 import os
@@ -16,8 +16,6 @@ from harness.case import E2ETest, main, wait_until
 MIB = 1 << 20
 DISK_BYTES = 64 * MIB
 BALLAST_BYTES = 52 * MIB
-ROOM_BYTES = (5 * MIB, 10 * MIB)  # that the ballast gives up in a round; recovering takes some
-ROUNDS = 4
 MAX_VALUE_BYTES = 64 * 1024
 REFUSALS = 20
 RESUME_TIMEOUT_S = 60
@@ -40,14 +38,15 @@ class DiskFull(E2ETest):
         self.ballast_bytes = BALLAST_BYTES
         with open(self.ballast, "wb") as ballast:
             ballast.write(bytes(BALLAST_BYTES))
+        self.room_bytes = (5 * MIB, 10 * MIB)
         self.random = random.Random(int(os.environ.get("SYNTROPY_SEED", "1")))
         self.acknowledged = {}
         self.next = 0
 
-    def start(self, policy):
+    def start(self, policy, write_buffer):
         server = self.new_server(appendfsync=policy, directory=os.path.join(self.disk, "data"))
         if not server.is_redis:
-            server.args += ["--write-buffer-size", "1mb"]
+            server.args += ["--write-buffer-size", write_buffer]
         return server.start()
 
     def write(self, connection):
@@ -77,7 +76,8 @@ class DiskFull(E2ETest):
         self.fail("the disk never became full")
 
     def give_room(self):
-        self.ballast_bytes -= self.random.randint(*ROOM_BYTES)
+        """Recovering takes some of it: as much as is in memory."""
+        self.ballast_bytes -= self.random.randint(*self.room_bytes)
         os.truncate(self.ballast, self.ballast_bytes)
 
     def wait_writable(self, connection):
@@ -88,10 +88,10 @@ class DiskFull(E2ETest):
         if self.new_server().is_redis:
             self.skipTest("with appendfsync always Redis ends itself on a full disk")
 
-    def full_again_and_again(self, policy):
+    def full_again_and_again(self, policy, write_buffer, rounds):
         """Every other time the server is killed while it is full."""
-        server = self.start(policy)
-        for round_number in range(ROUNDS):
+        server = self.start(policy, write_buffer)
+        for round_number in range(rounds):
             connection = self.connect(server)
             self.fill(connection)
             print(f"{policy}: {len(self.acknowledged)} writes acknowledged, then refused",
@@ -115,10 +115,15 @@ class DiskFull(E2ETest):
 
     def test_always(self):
         self.skip_redis()
-        self.full_again_and_again("always")
+        self.full_again_and_again("always", "1mb", rounds=4)
 
     def test_everysec(self):
-        self.full_again_and_again("everysec")
+        self.full_again_and_again("everysec", "1mb", rounds=4)
+
+    def test_several_memtables(self):
+        """Each of them has its log, and one is full when the disk is."""
+        self.room_bytes = (16 * MIB, 24 * MIB)
+        self.full_again_and_again("no", "16mb", rounds=2)
 
 
 if __name__ == "__main__":
