@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <chrono>
 #include <filesystem>
 #include <utility>
 
@@ -20,6 +21,7 @@ using rocksdb::Slice;
 // Counts how often a new log had to be begun.
 constexpr std::string_view kRecoveriesMeta = "recoveries";
 constexpr int kResumeAttempts = 3;
+constexpr std::chrono::seconds kFlushPatience{20};
 
 Status not_found() {
   // Absent keys are common, and making a Status allocates.
@@ -121,6 +123,23 @@ void RocksWatch::OnCompactionBegin(rocksdb::DB*, const rocksdb::CompactionJobInf
 
 void RocksWatch::OnFlushBegin(rocksdb::DB*, const rocksdb::FlushJobInfo&) { compacting = false; }
 
+void RocksWatch::OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo& job) {
+  note_flushed(job.largest_seqno);
+}
+
+void RocksWatch::note_flushed(uint64_t sequence) {
+  const std::lock_guard lock(mutex_);
+  flushed_through_ = std::max(flushed_through_, sequence);
+  changed_.notify_all();
+}
+
+bool RocksWatch::wait_flushed(uint64_t sequence, const std::function<bool()>& gives_up) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, kFlushPatience,
+                    [&] { return flushed_through_ >= sequence || gives_up(); });
+  return flushed_through_ >= sequence;
+}
+
 void RocksWatch::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) {
   errors_.fetch_add(1, std::memory_order_relaxed);
   const bool of_compaction = compacting && reason != rocksdb::BackgroundErrorReason::kWriteCallback;
@@ -133,6 +152,7 @@ void RocksWatch::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksd
     } else if (early_.ok()) {
       early_ = *error;
     }
+    changed_.notify_all();
   }
   if (!error->IsIOError()) return;
   if (of_compaction) {
@@ -163,6 +183,7 @@ RocksEngine::RocksEngine(Parts parts, std::unique_ptr<rocksdb::DB> db)
       db_(std::move(db)) {
   // What opening replayed from the log is in table files by now.
   durable_through_ = db_->GetLatestSequenceNumber();
+  parts_.watch->note_flushed(durable_through_);
   parts_.watch->attach(this);
 }
 
@@ -294,9 +315,7 @@ rocksdb::Status RocksEngine::leave_log_behind(const rocksdb::LogFile& failed) {
   put_fixed64_le(&count, before + 1);
   status = db_->Put(write_options_, key, count);
   if (!status.ok()) return status;
-  rocksdb::FlushOptions flush_now;
-  flush_now.allow_write_stall = true;
-  status = db_->Flush(flush_now);
+  status = flush_memtables();
   if (!status.ok()) return status;
 
   std::unique_ptr<rocksdb::LogFile> current;
@@ -306,6 +325,21 @@ rocksdb::Status RocksEngine::leave_log_behind(const rocksdb::LogFile& failed) {
     return rocksdb::Status::Aborted("the failed log is still in use", failed.PathName());
   }
   parts_.files->abandon_logs_below(current->LogNumber());
+  return status;
+}
+
+// Once it has resumed after an error, DB::Flush() of RocksDB 7.8 returns before the flush has
+// begun.
+rocksdb::Status RocksEngine::flush_memtables() {
+  const uint64_t failures = failures_so_far();
+  const uint64_t last = db_->GetLatestSequenceNumber();
+  rocksdb::FlushOptions now;
+  now.allow_write_stall = true;
+  const rocksdb::Status status = db_->Flush(now);
+  if (!status.ok()) return status;
+  if (!parts_.watch->wait_flushed(last, [&] { return failures_so_far() != failures; })) {
+    return rocksdb::Status::Aborted("a flush has failed or takes long");
+  }
   return status;
 }
 
@@ -332,7 +366,8 @@ Status RocksEngine::checkpoint(const std::string& dir) {
 
 Status RocksEngine::flush() {
   if (degraded()) return health();
-  return from_rocks(db_->Flush(rocksdb::FlushOptions()));
+  Status flushed = from_rocks(flush_memtables());
+  return flushed.ok() || !degraded() ? flushed : health();
 }
 
 Status RocksEngine::compact(std::string_view lower, std::string_view upper) {

@@ -17,6 +17,8 @@
 #include <rocksdb/transaction_log.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
@@ -80,6 +82,7 @@ class RocksEngine final : public Engine {
   /// One attempt to recover.
   rocksdb::Status move_to_new_files();
   rocksdb::Status leave_log_behind(const rocksdb::LogFile& failed);
+  rocksdb::Status flush_memtables();
   uint64_t failures_so_far() const;
   uint64_t property(const std::string& name) const;
 
@@ -115,13 +118,20 @@ class RocksWatch final : public rocksdb::EventListener {
                             bool* auto_recovery) override;
   void OnCompactionBegin(rocksdb::DB* db, const rocksdb::CompactionJobInfo& job) override;
   void OnFlushBegin(rocksdb::DB* db, const rocksdb::FlushJobInfo& job) override;
+  void OnFlushCompleted(rocksdb::DB* db, const rocksdb::FlushJobInfo& job) override;
 
   /// Null: nobody is told. An error heard before an engine is attached is told then.
   void attach(RocksEngine* engine);
+  /// Everything up to this sequence number is in table files.
+  void note_flushed(uint64_t sequence);
+  /// Waits for that, until an error after which `gives_up` is true, or for some time.
+  bool wait_flushed(uint64_t sequence, const std::function<bool()>& gives_up);
   uint64_t background_errors() const { return errors_.load(std::memory_order_relaxed); }
 
  private:
-  std::mutex mutex_;  // guards engine_ and early_
+  std::mutex mutex_;  // guards all below but errors_
+  std::condition_variable changed_;
+  uint64_t flushed_through_ = 0;  // sequence number
   RocksEngine* engine_ = nullptr;
   rocksdb::Status early_;
   std::atomic<uint64_t> errors_{0};

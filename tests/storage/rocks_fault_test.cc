@@ -305,6 +305,31 @@ TEST_F(RocksFaultPlain, FailedCompactionDoesNotStopWrites) {
   EXPECT_EQ(get(*engine_, "a"), "2");
 }
 
+// A compaction meets the manifest's error, and later a flush meets another one.
+TEST_F(RocksFaultPlain, RecoversFromAManifestThatFailedUnderACompaction) {
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 3; ++i) {
+      ASSERT_TRUE(put(*engine_, "a", std::to_string(i)).ok());
+      ASSERT_TRUE(engine_->flush().ok());
+    }
+    disk_->fail(FileOperation::kAppend, FileKind::kManifest, Fault::kNoSpace);
+    EXPECT_FALSE(engine_->compact("", "").ok());
+    EXPECT_FALSE(engine_->health().ok());
+    disk_->heal();
+    Status recovered = engine_->recover();
+    ASSERT_TRUE(recovered.ok()) << recovered.message();
+
+    disk_->fail(FileOperation::kAppend, FileKind::kTable, Fault::kNoSpace);
+    ASSERT_TRUE(put(*engine_, "b", "1").ok());
+    EXPECT_FALSE(engine_->flush().ok());
+    disk_->heal();
+    recovered = engine_->recover();
+    ASSERT_TRUE(recovered.ok()) << recovered.message();
+  }
+  EXPECT_EQ(get(*engine_, "a"), "2");
+  EXPECT_EQ(get(*engine_, "b"), "1");
+}
+
 // The disk fills up under load, with flushes and compactions under way, and has room again.
 TEST_F(RocksFaultPlain, RecoversFromAFullDiskWhateverItInterrupts) {
   open_small();
