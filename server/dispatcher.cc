@@ -75,7 +75,7 @@ std::string disk_error(const Status& why) {
          ". Writes are refused until the disk is well again; reads go on.";
 }
 
-std::string Dispatcher::refusal(const Client& client, Request& request, const Turn& turn) const {
+std::string Dispatcher::refusal(const Client& client, Request& request) const {
   const CommandSpec* spec = find_command(request.args[0]);
   if (spec == nullptr) return unknown_command(request.args);
   if (!spec->subcommands.empty() && request.args.size() > 1) {
@@ -102,7 +102,6 @@ std::string Dispatcher::refusal(const Client& client, Request& request, const Tu
     const Status health = server_.engine.health();
     if (!health.ok()) return disk_error(health);
   }
-  (void)turn;
   return {};
 }
 
@@ -142,7 +141,7 @@ Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_
     return Session::Wait::kNone;
   }
   Session::Wait wait = Session::Wait::kNone;
-  const std::string error = refusal(client, request, turn);
+  const std::string error = refusal(client, request);
   if (!error.empty()) {
     reject(client, request, error, reply, turn);
   } else if (must_queue(client, *request.spec)) {
@@ -311,7 +310,7 @@ std::string Dispatcher::execute_on_worker(Client& client, const std::vector<std:
   const std::vector<std::string_view> views(args.begin(), args.end());
   Request request{views, nullptr};
   ReplyWriter reply(&output, client.protocol);
-  const std::string error = refusal(client, request, turn);
+  const std::string error = refusal(client, request);
   turn.last = steady_clock::now();
   if (!error.empty()) {
     reject(client, request, error, reply, turn);

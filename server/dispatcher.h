@@ -67,7 +67,7 @@ class Dispatcher {
   };
 
   /// The error reply that refuses the request; empty: it may run.
-  std::string refusal(const Client& client, Request& request, const Turn& turn) const;
+  std::string refusal(const Client& client, Request& request) const;
   bool must_queue(const Client& client, const CommandSpec& spec) const;
   bool writes(const Client& client, const CommandSpec& spec) const;
   void queue(Client& client, const Request& request) const;

@@ -11,6 +11,7 @@
 
 #include "server/commands/table.h"
 #include "server/log.h"
+#include "server/process_stats.h"
 #include "storage/base/random.h"
 #include "storage/rocks_engine.h"
 
@@ -97,11 +98,6 @@ void raise_descriptor_limit(uint64_t max_clients) {
         "'ulimit -n', or connections may be refused",
         raised.rlim_cur, wanted, max_clients);
   }
-}
-
-uint64_t machine_memory() {
-  return static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-         static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace

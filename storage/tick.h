@@ -155,6 +155,13 @@ class Tick {
     std::vector<HlcStamp> flush_stamp;  // by physical number; empty: unchanged, 0: this one too
   };
 
+  // What the tick changes of a database's counts.
+  struct CountDelta {
+    int64_t keys = 0;
+    int64_t expiring = 0;
+    bool measured = false;
+  };
+
   struct Due {
     uint64_t expires_at_ms;
     HlcStamp stamp;  // of the row
@@ -180,6 +187,7 @@ class Tick {
   uint64_t count(uint16_t db, std::atomic<int64_t> Keyspace::Database::*counter, bool expiring);
   bool flushed_here(uint16_t physical_db) const;
   void measure_deltas();
+  CountDelta& delta_of(uint16_t physical_db);
   Status collect_due(uint64_t limit);
   void fill_batch(EngineBatch& batch);
   void fill_row(EngineBatch& batch, Overlay::Entry& entry);
@@ -210,8 +218,8 @@ class Tick {
   std::vector<Due> drained_;
   ExpiryWatermark watermark_;  // where draining stands with drained_, when has_watermark_
   bool has_watermark_ = false;
-  std::vector<int64_t> key_delta_;  // by physical number, while committing
-  std::vector<int64_t> expiring_delta_;
+  std::vector<CountDelta> count_delta_;  // by physical number
+  std::vector<uint16_t> counted_;        // physical numbers whose delta was measured
   std::vector<std::pair<uint64_t, Overlay::Entry*>> sorted_;  // with where the row key begins
   std::unique_ptr<EngineBatch> batch_;
   std::string scratch_;

@@ -41,7 +41,8 @@ uint64_t Tick::count(uint16_t db, std::atomic<int64_t> Keyspace::Database::*coun
   touched_uncommitted_ = true;
   measure_deltas();
   const bool flushed = flushed_here(physical_db);
-  const int64_t delta = expiring ? expiring_delta_[physical_db] : key_delta_[physical_db];
+  const CountDelta& change = delta_of(physical_db);
+  const int64_t delta = expiring ? change.expiring : change.keys;
   return static_cast<uint64_t>(std::max<int64_t>((flushed ? 0 : committed) + delta, 0));
 }
 
@@ -52,18 +53,22 @@ bool Tick::flushed_here(uint16_t physical_db) const {
 // What the tick changes of the counts. A database that it flushes starts from zero, so there only
 // what is live after the flush adds to it.
 void Tick::measure_deltas() {
-  key_delta_.assign(keyspace_.databases_, 0);
-  expiring_delta_.assign(keyspace_.databases_, 0);
+  for (const uint16_t db : counted_) count_delta_[db] = {};
+  counted_.clear();
+  for (uint32_t db = 0; db < changes_.flush_stamp.size(); ++db) {
+    if (changes_.flush_stamp[db] != 0) delta_of(static_cast<uint16_t>(db));
+  }
   overlay_.for_each([&](Overlay::Entry& entry) {
+    CountDelta& delta = delta_of(entry.db);
     if (!flushed_here(entry.db)) {
-      key_delta_[entry.db] -= entry.base_counted;
-      expiring_delta_[entry.db] -= entry.base_expiring;
+      delta.keys -= entry.base_counted;
+      delta.expiring -= entry.base_expiring;
     }
     Result<RowView> row = decode_row(entry.current->value());
     assert(row.ok());
     if (counts(*row, entry.db, entry.current->key())) {
-      ++key_delta_[entry.db];
-      expiring_delta_[entry.db] += row->expires_at_ms != 0;
+      ++delta.keys;
+      delta.expiring += row->expires_at_ms != 0;
     }
   });
   for (const Due& due : drained_) {
@@ -71,9 +76,17 @@ void Tick::measure_deltas() {
     // A row that the tick wrote before it was drained is accounted for by its entry.
     const Overlay::Entry* entry = overlay_.find(due.hash, due.row_key);
     if (entry != nullptr && entry->base_counted) continue;
-    --key_delta_[due.db];
-    --expiring_delta_[due.db];
+    --delta_of(due.db).keys;
+    --delta_of(due.db).expiring;
   }
+}
+
+Tick::CountDelta& Tick::delta_of(uint16_t physical_db) {
+  if (count_delta_.empty()) count_delta_.resize(keyspace_.databases_);
+  CountDelta& delta = count_delta_[physical_db];
+  if (!delta.measured) counted_.push_back(physical_db);
+  delta.measured = true;
+  return delta;
 }
 
 uint64_t Tick::drain_expired(uint64_t limit) {
@@ -178,15 +191,15 @@ void Tick::fill_row(EngineBatch& batch, Overlay::Entry& entry) {
 }
 
 void Tick::fill_database_changes(EngineBatch& batch) {
-  for (uint32_t db = 0; db < keyspace_.databases_; ++db) {
-    const uint16_t number = static_cast<uint16_t>(db);
-    const bool flushed = flushed_here(number);
-    if (flushed) batch.put(flush_record_key(number), encode_u64(changes_.flush_stamp[db]));
-    if (!flushed && key_delta_[db] == 0 && expiring_delta_[db] == 0) continue;
+  for (const uint16_t db : counted_) {
+    const CountDelta& delta = count_delta_[db];
+    const bool flushed = flushed_here(db);
+    if (flushed) batch.put(flush_record_key(db), encode_u64(changes_.flush_stamp[db]));
+    if (!flushed && delta.keys == 0 && delta.expiring == 0) continue;
     const Keyspace::Database& database = keyspace_.database_[db];
-    const int64_t keys = (flushed ? 0 : database.keys.load()) + key_delta_[db];
-    const int64_t expiring = (flushed ? 0 : database.expiring.load()) + expiring_delta_[db];
-    batch.put(count_record_key(number),
+    const int64_t keys = (flushed ? 0 : database.keys.load()) + delta.keys;
+    const int64_t expiring = (flushed ? 0 : database.expiring.load()) + delta.expiring;
+    batch.put(count_record_key(db),
               encode_counts({static_cast<uint64_t>(std::max<int64_t>(keys, 0)),
                              static_cast<uint64_t>(std::max<int64_t>(expiring, 0))}));
   }
@@ -198,16 +211,19 @@ void Tick::fill_database_changes(EngineBatch& batch) {
 // The engine has applied the batch: makes the shared state follow, even if the batch could not be
 // stored, because the counts in the batches to come build on this one.
 void Tick::publish() {
-  for (uint32_t db = 0; db < keyspace_.databases_; ++db) {
+  for (const uint16_t db : counted_) {
     Keyspace::Database& database = keyspace_.database_[db];
-    if (flushed_here(static_cast<uint16_t>(db))) {
-      keyspace_.publish_flush_stamp(static_cast<uint16_t>(db), changes_.flush_stamp[db]);
+    if (flushed_here(db)) {
+      keyspace_.publish_flush_stamp(db, changes_.flush_stamp[db]);
       database.keys.store(0);
       database.expiring.store(0);
     }
-    if (key_delta_[db] != 0) database.keys.fetch_add(key_delta_[db]);
-    if (expiring_delta_[db] != 0) database.expiring.fetch_add(expiring_delta_[db]);
-    if (!changes_.physical.empty()) keyspace_.physical_[db].store(changes_.physical[db]);
+    const CountDelta& delta = count_delta_[db];
+    if (delta.keys != 0) database.keys.fetch_add(delta.keys);
+    if (delta.expiring != 0) database.expiring.fetch_add(delta.expiring);
+  }
+  for (uint32_t db = 0; db < changes_.physical.size(); ++db) {
+    keyspace_.physical_[db].store(changes_.physical[db]);
   }
   if (has_watermark_) {
     keyspace_.watermark_ = watermark_;
