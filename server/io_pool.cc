@@ -2,13 +2,15 @@
 
 #include <spdlog/spdlog.h>
 
+#include <thread>
+
 #include "server/process_stats.h"
 
 namespace syntropy {
 
 IoPool::IoPool(size_t count, bool fixed, ServerContext& server, Durability& durability,
                Workers& workers, std::atomic<uint64_t>& stall_until_us)
-    : fixed_(fixed), active_(fixed ? count : 1) {
+    : fixed_(fixed), balance_(count), active_(fixed ? count : 1) {
   for (size_t i = 0; i < count; ++i) {
     threads_.push_back(
         std::make_unique<IoThread>(i, *this, server, durability, workers, stall_until_us));
@@ -43,10 +45,11 @@ void IoPool::rebalance() {
     const std::optional<Sample> now = sample();
     if (now && last_) {
       const double seconds = std::chrono::duration<double>(now->at - last_->at).count();
-      const IoLoad load{(now->io_threads - last_->io_threads) / seconds,
-                        (now->idle - last_->idle) / seconds};
+      const IoLoad load{.cores = static_cast<double>(std::thread::hardware_concurrency()),
+                        .idle = (now->idle - last_->idle) / seconds,
+                        .io_threads = (now->io_threads - last_->io_threads) / seconds};
       const size_t before = active();
-      const size_t after = balanced_io_threads(before, threads_.size(), load);
+      const size_t after = balance_.step(load);
       active_.store(after, std::memory_order_relaxed);
       if (after != before) spdlog::debug("{} of {} I/O threads in use", after, threads_.size());
     }

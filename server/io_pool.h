@@ -48,6 +48,7 @@ class IoPool {
   void share_connections();
 
   const bool fixed_;
+  IoBalance balance_;
   std::vector<std::unique_ptr<IoThread>> threads_;
   std::atomic<size_t> active_;
   std::atomic<size_t> turn_{0};

@@ -7,40 +7,73 @@
 namespace syntropy {
 namespace {
 
-TEST(IoBalance, OneThreadServesALightLoad) {
-  EXPECT_EQ(balanced_io_threads(1, 8, {.io_threads = 0.5, .idle = 7}), 1u);
+constexpr int kLong = 40;  // intervals
+
+size_t after(IoBalance& balance, const IoLoad& load, int intervals = kLong) {
+  for (int i = 0; i < intervals; ++i) balance.step(load);
+  return balance.active();
 }
 
-TEST(IoBalance, AFullThreadGetsHelpFromAnIdleCore) {
-  EXPECT_EQ(balanced_io_threads(1, 8, {.io_threads = 0.95, .idle = 7}), 2u);
-  EXPECT_EQ(balanced_io_threads(3, 8, {.io_threads = 2.9, .idle = 2}), 4u);
+TEST(IoBalance, OneThreadServesALightLoad) {
+  IoBalance balance(8);
+  EXPECT_EQ(after(balance, {.cores = 8, .idle = 7, .io_threads = 0.5}), 1u);
+}
+
+TEST(IoBalance, AThreadThatIsFullForAWhileGetsHelp) {
+  IoBalance balance(8);
+  const IoLoad full{.cores = 8, .idle = 7, .io_threads = 0.95};
+  EXPECT_EQ(after(balance, full, 2), 1u);
+  balance.step({.cores = 8, .idle = 7.5, .io_threads = 0.5});
+  EXPECT_EQ(after(balance, full, 2), 1u);
+  EXPECT_EQ(after(balance, full, 2), 2u);
 }
 
 TEST(IoBalance, WithoutAnIdleCoreAnotherThreadWouldOnlyTakeTurns) {
-  EXPECT_EQ(balanced_io_threads(1, 2, {.io_threads = 0.95, .idle = 0.1}), 1u);
+  IoBalance balance(2);
+  EXPECT_EQ(after(balance, {.cores = 2, .idle = 0.1, .io_threads = 0.95}), 1u);
 }
 
 TEST(IoBalance, StaysWithinTheConfiguredNumber) {
-  EXPECT_EQ(balanced_io_threads(2, 2, {.io_threads = 2, .idle = 6}), 2u);
-  EXPECT_EQ(balanced_io_threads(1, 1, {.io_threads = 0, .idle = 8}), 1u);
+  IoBalance balance(2);
+  EXPECT_EQ(after(balance, {.cores = 8, .idle = 6, .io_threads = 2}), 2u);
+  IoBalance single(1);
+  EXPECT_EQ(after(single, {.cores = 8, .idle = 7, .io_threads = 1}), 1u);
 }
 
-TEST(IoBalance, ThreadsThatFewerCouldStandInForAreGivenUp) {
-  EXPECT_EQ(balanced_io_threads(4, 8, {.io_threads = 1.5, .idle = 6}), 3u);
-  EXPECT_EQ(balanced_io_threads(2, 8, {.io_threads = 0.5, .idle = 7}), 1u);
+TEST(IoBalance, GivesUpThreadsThatFewerCouldStandInFor) {
+  IoBalance balance(8);
+  EXPECT_EQ(after(balance, {.cores = 16, .idle = 8, .io_threads = 8}), 8u);
+  EXPECT_EQ(after(balance, {.cores = 16, .idle = 14, .io_threads = 1.5}), 3u);
+  EXPECT_EQ(after(balance, {.cores = 16, .idle = 16, .io_threads = 0}), 1u);
+}
+
+TEST(IoBalance, GivesUpThreadsWhoseCoresOthersWant) {
+  IoBalance balance(2);
+  EXPECT_EQ(after(balance, {.cores = 2, .idle = 0.8, .io_threads = 1}), 2u);
+  EXPECT_EQ(after(balance, {.cores = 2, .idle = 0, .io_threads = 1.3}), 1u);
+}
+
+TEST(IoBalance, KeepsAllThreadsOfAMachineOfItsOwn) {
+  IoBalance balance(8);
+  EXPECT_EQ(after(balance, {.cores = 8, .idle = 1, .io_threads = 7}), 8u);
+  EXPECT_EQ(after(balance, {.cores = 8, .idle = 0, .io_threads = 7.8}), 8u);
 }
 
 // Whatever the load: if it stays the same, the number settles.
 TEST(IoBalance, SettlesUnderASteadyLoad) {
-  constexpr size_t kCores = 8;
-  for (double wanted = 0; wanted < 8; wanted += 0.05) {
-    size_t active = 1;
-    const auto step = [&] {
-      const double used = std::min(wanted, static_cast<double>(active));
-      return balanced_io_threads(active, kCores, {used, static_cast<double>(kCores) - used});
-    };
-    for (size_t i = 0; i < 2 * kCores; ++i) active = step();
-    EXPECT_EQ(step(), active) << wanted;
+  constexpr double kCores = 8;
+  for (double others = 0; others < 6; others += 0.5) {
+    for (double wanted = 0; wanted < 8; wanted += 0.1) {
+      IoBalance balance(8);
+      const auto step = [&] {
+        const double used =
+            std::min({wanted, static_cast<double>(balance.active()), kCores - others});
+        return balance.step({kCores, kCores - others - used, used});
+      };
+      for (int i = 0; i < 100; ++i) step();
+      const size_t settled = balance.active();
+      for (int i = 0; i < kLong; ++i) EXPECT_EQ(step(), settled) << wanted << " " << others;
+    }
   }
 }
 
