@@ -227,6 +227,15 @@ void Dispatcher::call(Client& client, const Request& request, ReplyWriter& reply
   request.spec->handler(command);
 }
 
+void Dispatcher::look_up_rows(const Client& client, std::span<const std::string_view> args,
+                              Tick& tick) const {
+  const CommandSpec* spec = find_command(args[0]);
+  if (spec == nullptr || !arity_fits(*spec, args.size())) return;
+  for (const size_t position : key_positions(*spec, args)) {
+    (void)tick.get(client.db, args[position]);
+  }
+}
+
 // A transaction is executed once and for all, so all its rows are brought into memory first.
 bool Dispatcher::load_transaction(Client& client, Tick& tick) const {
   for (const WatchedKey& watched : client.watched) (void)tick.get(watched.db, watched.key);

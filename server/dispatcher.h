@@ -57,6 +57,10 @@ class Dispatcher {
   /// the reply. Commits what it wrote.
   std::string execute_on_worker(Client& client, const std::vector<std::string>& args, Turn& turn);
 
+  /// Looks for the rows that a request will need, so that the tick notes those that aren't in
+  /// memory.
+  void look_up_rows(const Client& client, std::span<const std::string_view> args, Tick& tick) const;
+
   /// Every reply that depends on a commit or sync that failed becomes an error.
   static void fail_dependents(std::vector<Turn::Dependent>& dependents, const Status& why);
 

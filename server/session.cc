@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kKeptBuffer = 16 * 1024;
 // After so many bytes of replies in a turn, the socket and the limits of the output come first.
 constexpr size_t kMaxTurnOutput = 1024 * 1024;
+// Commands, arguments of one and rows that look_ahead() takes on.
+constexpr size_t kMostAhead = 256;
 
 }  // namespace
 
@@ -44,11 +46,29 @@ void Session::run(std::string_view fresh, Dispatcher& dispatcher, Turn& turn) {
       break;
     }
     wait_ = dispatcher.execute(*this, args_, turn);
+    if (wait_ == Wait::kFetch) look_ahead(view.substr(used + consumed), dispatcher, turn);
     const bool again = wait_ == Wait::kFetch || wait_ == Wait::kPause;
     if (!again) used += consumed;
     parser_.set_authenticated(client_->authenticated);
   }
   keep(view, is_input, used);
+}
+
+// What the commands behind one that waits will need is fetched along with it: a pipeline of cold
+// rows waits once.
+void Session::look_ahead(std::string_view view, const Dispatcher& dispatcher, Turn& turn) {
+  RequestParser parser = parser_;
+  std::vector<std::string_view> args;
+  turn.tick.begin_command(turn.now_ms, ReadTier::kMemory);
+  for (size_t i = 0; i < kMostAhead && turn.tick.misses().size() < kMostAhead; ++i) {
+    size_t consumed = 0;
+    if (parser.parse(view, &consumed, &args) != ParseResult::kCommand) break;
+    if (args.size() > kMostAhead) break;
+    view.remove_prefix(consumed);
+    dispatcher.look_up_rows(*client_, args, turn.tick);
+  }
+  const std::vector<std::string>& missing = turn.tick.misses();
+  misses_.insert(misses_.end(), missing.begin(), missing.end());
 }
 
 void Session::keep(std::string_view view, bool is_input, size_t used) {

@@ -69,6 +69,7 @@ class Session {
   friend class Dispatcher;
 
   void keep(std::string_view view, bool is_input, size_t used);
+  void look_ahead(std::string_view view, const Dispatcher& dispatcher, Turn& turn);
 
   std::shared_ptr<Client> client_;
   RequestParser parser_;

@@ -68,6 +68,13 @@ struct alignas(64) Set {
   std::array<Way, kWays> ways;
 };
 
+// Commits of the keys that fall on one stripe of a shard.
+struct Stripe {
+  uint32_t generation = 0;
+  uint32_t committing = 0;  // rows between begin_commit and its end
+};
+constexpr size_t kStripes = 64;
+
 }  // namespace
 
 struct alignas(64) RowCache::Shard {
@@ -77,8 +84,7 @@ struct alignas(64) RowCache::Shard {
   size_t capacity = 0;
   size_t bytes = 0;
   size_t rows = 0;
-  uint64_t generation = 0;
-  uint64_t committing = 0;  // rows between begin_commit and its end
+  std::array<Stripe, kStripes> stripes;
   uint32_t admissions = 0;  // fresh rows that misses have paid for
   uint64_t hits = 0;
   uint64_t misses = 0;
@@ -92,6 +98,8 @@ struct alignas(64) RowCache::Shard {
 
   // The low bits choose the shard, the high ones are the tag.
   Set& set_of(uint64_t hash) { return sets[(hash >> 8) & (sets.size() - 1)]; }
+
+  Stripe& stripe_of(uint64_t hash) { return stripes[(hash >> 6) % kStripes]; }
 
   Way* find(uint64_t hash, std::string_view key) {
     for (Way& way : set_of(hash).ways) {
@@ -184,18 +192,19 @@ RowCache::Lookup RowCache::lookup(uint64_t hash, std::string_view key) {
   Way* way = shard.find(hash, key);
   if (way == nullptr || way->hidden()) {
     ++shard.misses;
-    return {RowRef(), shard.generation};
+    return {RowRef(), shard.stripe_of(hash).generation};
   }
   ++shard.hits;
   way->set_used(true);
-  return {RowRef(way->block()), shard.generation};
+  return {RowRef(way->block()), shard.stripe_of(hash).generation};
 }
 
-void RowCache::fill(const RowRef& row, uint64_t generation) {
+void RowCache::fill(const RowRef& row, uint32_t generation) {
   Shard& shard = shard_of(row->hash());
   std::lock_guard lock(shard.mutex);
   shard.admissions = std::min(shard.admissions + kAdmissionsPerMiss, kMostAdmissions);
-  if (shard.generation != generation || shard.committing != 0) return;
+  const Stripe& stripe = shard.stripe_of(row->hash());
+  if (stripe.generation != generation || stripe.committing != 0) return;
   // Another reader may have been faster, with the same row.
   if (shard.find(row->hash(), row->key()) == nullptr) shard.insert(row);
 }
@@ -203,8 +212,8 @@ void RowCache::fill(const RowRef& row, uint64_t generation) {
 void RowCache::begin_commit(uint64_t hash, std::string_view key) {
   Shard& shard = shard_of(hash);
   std::lock_guard lock(shard.mutex);
-  ++shard.generation;
-  ++shard.committing;
+  ++shard.stripe_of(hash).generation;
+  ++shard.stripe_of(hash).committing;
   if (Way* way = shard.find(hash, key)) way->set_hidden(true);
 }
 
@@ -212,8 +221,8 @@ void RowCache::end_commit(const RowRef& row, bool fresh) {
   Shard& shard = shard_of(row->hash());
   RowRef replaced;  // freed after the lock
   std::lock_guard lock(shard.mutex);
-  ++shard.generation;
-  --shard.committing;
+  ++shard.stripe_of(row->hash()).generation;
+  --shard.stripe_of(row->hash()).committing;
   if (Way* way = shard.find(row->hash(), row->key())) {
     replaced = shard.remove(*way);
   } else if (fresh) {
@@ -226,7 +235,7 @@ void RowCache::end_commit(const RowRef& row, bool fresh) {
 void RowCache::abort_commit(uint64_t hash, std::string_view key) {
   Shard& shard = shard_of(hash);
   std::lock_guard lock(shard.mutex);
-  --shard.committing;
+  --shard.stripe_of(hash).committing;
   if (Way* way = shard.find(hash, key)) way->set_hidden(false);
 }
 

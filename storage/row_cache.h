@@ -9,7 +9,8 @@
 //      shows the new ones (end_commit). In between, readers go to the engine, where the whole batch
 //      becomes visible at one moment.
 //   2. A reader that missed may fill in what the engine gave only if no commit has touched the
-//      shard since the miss (its generation is unchanged) and none is under way.
+//      key's stripe, 1/64 of a shard, since the miss (its generation is unchanged) and none is
+//      under way there.
 //
 // Admission. A row that was read is held. A row that is written where none was is held only while
 // readers miss rows that are there: each such miss pays for kAdmissionsPerMiss of them. So a load
@@ -114,12 +115,12 @@ class RowCache {
 
   struct Lookup {
     RowRef row;               // empty on a miss
-    uint64_t generation = 0;  // hand it to fill() after a miss
+    uint32_t generation = 0;  // hand it to fill() after a miss
   };
   Lookup lookup(uint64_t hash, std::string_view key);
 
   /// Takes in what the engine gave for a miss; drops it when a commit came between.
-  void fill(const RowRef& row, uint64_t generation);
+  void fill(const RowRef& row, uint32_t generation);
 
   /// Hides the row of the key from readers until end_commit() or abort_commit(), one of which must
   /// follow.

@@ -51,7 +51,25 @@ TEST_F(ColdReadTest, WriteTakesPlaceOnce) {
             integer(2) + integer(6) + bulk("xy"));
   EXPECT_EQ(node_.command_totals("append").calls, 2u);  // one is the constructor's
   EXPECT_EQ(node_.command_totals("incrby").calls, 1u);
-  EXPECT_EQ(node_.stat(kFetches), 2u);
+  EXPECT_EQ(node_.stat(kFetches), 1u);
+}
+
+TEST_F(ColdReadTest, APipelineOfColdRowsIsFetchedAtOnce) {
+  node_.engine.set_cold(false);
+  std::string gets;
+  std::string replies;
+  for (int i = 0; i < 200; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    node_.exchange(session_, "SET " + key + " v\r\n");
+    gets += "GET " + key + "\r\n";
+    replies += bulk("v");
+  }
+  make_cold();
+  EXPECT_EQ(node_.exchange(session_, gets + "NOSUCH\r\nGET\r\nPING\r\n" + "GET k1\r\nGET k"),
+            replies + error("ERR unknown command 'NOSUCH', with args beginning with: ") +
+                error("ERR wrong number of arguments for 'get' command") + "+PONG\r\n" + bulk("v"));
+  EXPECT_EQ(node_.stat(kFetches), 1u);
+  EXPECT_EQ(node_.exchange(session_, "2\r\n"), bulk("v"));
 }
 
 TEST_F(ColdReadTest, AllRowsOfACommandAreFetchedAtOnce) {

@@ -59,11 +59,11 @@ TEST(RowCache, HidesARowWhileItIsWritten) {
 
 TEST(RowCache, TakesNoRowThatACommitMayHaveReplaced) {
   RowCache cache(1 << 20);
-  const uint64_t before = cache.lookup(hash_of("a"), "a").generation;
+  const uint32_t before = cache.lookup(hash_of("a"), "a").generation;
   cache.begin_commit(hash_of("a"), "a");
   cache.fill(row("a", "old"), before);
   EXPECT_EQ(cached(cache, "a"), std::nullopt);
-  const uint64_t within = cache.lookup(hash_of("a"), "a").generation;
+  const uint32_t within = cache.lookup(hash_of("a"), "a").generation;
   cache.fill(row("a", "old"), within);
   EXPECT_EQ(cached(cache, "a"), std::nullopt);
   cache.end_commit(row("a", "new"), false);
