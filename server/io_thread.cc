@@ -79,9 +79,14 @@ void IoThread::stop() {
 }
 
 void IoThread::loop() {
+  durability_.busy();
   while (!stopping_ || !connections_.empty()) {
-    if (ready_.empty()) context_.run_one();
-    context_.poll();
+    if (context_.poll() == 0 && ready_.empty()) {
+      durability_.idle();
+      context_.run_one();
+      durability_.busy();
+      context_.poll();
+    }
     const uint64_t stall_until = stall_until_us_.load(std::memory_order_relaxed);
     if (stall_until != 0) {
       const uint64_t now = server_.clock.monotonic_us();
@@ -91,6 +96,7 @@ void IoThread::loop() {
     }
     if (!ready_.empty()) run_tick();
   }
+  durability_.idle();
 }
 
 void IoThread::refresh_config() {

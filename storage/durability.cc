@@ -9,6 +9,7 @@ namespace syntropy {
 namespace {
 
 constexpr std::chrono::milliseconds kRound{1000};
+constexpr std::chrono::microseconds kPatience{300};
 constexpr uint64_t kOverdueUs = 1'500'000;
 
 }  // namespace
@@ -28,6 +29,13 @@ Durability::~Durability() {
   Lock lock(mutex_);
   if (policy() != SyncPolicy::kNever && has_unsynced()) sync(lock);
   answer(lock, synced_.load(), Status::unavailable("the node is shutting down"));
+}
+
+void Durability::idle() {
+  if (busy_.fetch_sub(1) != 1 || !gathering_.load()) return;
+  // Once the lock was taken, the thread sees it or waits to be woken.
+  { std::lock_guard lock(mutex_); }
+  wake_.notify_one();
 }
 
 void Durability::note_write() {
@@ -93,9 +101,19 @@ void Durability::run() {
       if (policy() != SyncPolicy::kNever && has_unsynced()) sync(lock);
       round_ends = std::chrono::steady_clock::now() + kRound;
     }
-    if (wanted_ > synced_.load()) sync(lock);
+    if (wanted_ > synced_.load()) {
+      gather(lock);
+      sync(lock);
+    }
     answer(lock, synced_.load(), engine_.health());
   }
+}
+
+void Durability::gather(Lock& lock) {
+  gathering_.store(true);
+  wake_.wait_until(lock, std::chrono::steady_clock::now() + kPatience,
+                   [this] { return stopping_ || busy_.load() == 0; });
+  gathering_.store(false);
 }
 
 // One sync of all that was written before it. When it fails, the engine's health says so.

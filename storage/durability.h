@@ -8,7 +8,9 @@
 //
 // Group commit. One thread syncs, and whoever needs it waits for a *point*: a number of ticks that
 // wrote. While one sync is under way, I/O threads go on with other clients; the next sync covers
-// everything that they wrote meanwhile.
+// everything that they wrote meanwhile. It begins when they have nothing left to do, or after a
+// short patience, so that those whose replies the last one released join it: otherwise they would
+// just miss it.
 //
 // Failure. A sync that failed is an error to everyone who waited, and the engine is degraded
 // (storage/engine.h). It is degraded, too, when a write was applied and could not be stored;
@@ -68,6 +70,10 @@ class Durability {
   /// end_tick() and, where there is a point to wait for, waiting for it.
   Status finish_tick(bool wrote);
 
+  /// An I/O thread has something to do, from busy() to idle(): a sync may be worth waiting for it.
+  void busy() { busy_.fetch_add(1, std::memory_order_relaxed); }
+  void idle();
+
   /// A write outside of a tick of a client (active expiry): durable some time by the policy.
   void note_write();
 
@@ -90,6 +96,7 @@ class Durability {
   bool overdue() const;
   Status wait(Point point);
   void run();
+  void gather(Lock& lock);
   void sync(Lock& lock);
   void heal(Lock& lock);
   void answer(Lock& lock, Point synced, const Status& failure);
@@ -98,6 +105,8 @@ class Durability {
   Clock& clock_;
   const Events events_;
   std::atomic<SyncPolicy> policy_;
+  std::atomic<int> busy_{0};            // I/O threads
+  std::atomic<bool> gathering_{false};  // the thread waits for them to become idle
   std::atomic<Point> written_{0};
   std::atomic<Point> synced_{0};                 // of written_; changed by the thread alone
   std::atomic<uint64_t> oldest_unsynced_us_{0};  // monotonic; 0: none
