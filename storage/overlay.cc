@@ -33,7 +33,7 @@ Overlay::Entry* Overlay::find(uint64_t hash, std::string_view row_key) {
   return entry.current ? &entry : nullptr;
 }
 
-void Overlay::set(const Entry& fresh, RowRef current) {
+Overlay::Entry& Overlay::set(const Entry& fresh, RowRef current) {
   if (table_.size() < 2 * (entries_.size() + 1)) grow();
   const size_t slot = slot_of(current->hash(), current->key());
   bytes_ += current->footprint();
@@ -43,7 +43,7 @@ void Overlay::set(const Entry& fresh, RowRef current) {
     table_[slot] = static_cast<uint32_t>(entries_.size());
     undo_.push_back({table_[slot] - 1, RowRef()});
     ++live_;
-    return;
+    return entries_.back();
   }
   const uint32_t index = table_[slot] - 1;
   Entry& entry = entries_[index];
@@ -55,6 +55,7 @@ void Overlay::set(const Entry& fresh, RowRef current) {
     undo_.push_back({index, entry.current});
   }
   entry.current = std::move(current);
+  return entry;
 }
 
 void Overlay::undo_to(size_t mark) {

@@ -32,8 +32,9 @@ class Overlay {
   /// Null when the tick hasn't written the row.
   Entry* find(uint64_t hash, std::string_view row_key);
 
-  /// Sets the current row of an entry, which is made with `base` if there is none.
-  void set(const Entry& fresh, RowRef current);
+  /// Sets the current row of an entry, which is made like `fresh` if there is none. The reference is
+  /// valid until the next call.
+  Entry& set(const Entry& fresh, RowRef current);
 
   /// Everything set after mark() is undone by undo_to(mark).
   size_t mark() const { return undo_.size(); }

@@ -53,8 +53,7 @@ void Tick::write_row(Located& at, const RowView& row) {
     }
   }
   at.row = RowBlock::make(at.hash, at.row_key, payload_);
-  overlay_.set(at.entry != nullptr ? *at.entry : fresh, at.row);
-  at.entry = overlay_.find(at.hash, at.row_key);
+  at.entry = &overlay_.set(at.entry != nullptr ? *at.entry : fresh, at.row);
   touched_uncommitted_ = true;
 }
 
