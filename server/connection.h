@@ -1,6 +1,7 @@
 // Connection: a session and its socket, and where the two stand.
 //
-// Thread safety: belongs to one I/O thread, `home`, which may hand it on to another.
+// Thread safety: but for what is held (below) it belongs to one I/O thread, `home`, which may hand
+// it on to another.
 #pragma once
 
 #include <atomic>
@@ -30,8 +31,12 @@ struct Connection {
   bool writing = false;   // a wait for writability is pending
   bool queued = false;    // on the ready list
   bool readable = false;  // the socket has something, or may have
-  bool held = false;      // what was answered must not leave yet: it isn't durable
+  // What was answered must not leave before it is durable. Until then the output, `sent` and the
+  // socket belong to the thread that syncs, which sends it.
+  bool held = false;
+  bool sendable = false;  // while held: the socket took everything so far
   bool closed = false;
+  std::string pushed;               // for behind the output, while that is held
   size_t sent = 0;                  // bytes of the session's output that the kernel has taken
   uint64_t over_soft_since_ms = 0;  // the output is above its soft limit since then; 0: it isn't
 

@@ -66,6 +66,7 @@ void IoThread::begin_stop(std::chrono::steady_clock::time_point deadline) {
     const auto connections = connections_;
     for (const auto& [id, connection] : connections) {
       connection->session.client().close_after_reply = true;
+      if (connection->held) continue;
       flush(connection);
       if (connection->unsent() == 0) close(connection, "shutdown");
     }
@@ -174,19 +175,49 @@ void IoThread::finish(Turn& turn) {
     current_ = std::move(unsent.connections);
     return;
   }
-  // Until the replies may leave, other connections are served.
-  for (const ConnectionPtr& connection : unsent.connections) connection->held = true;
+  current_ = {};
+  hold(std::move(unsent), *point);
+}
+
+// Until the replies may leave, other connections are served. The thread that syncs sends them: it
+// has nothing better to do while it waits for those whom they release.
+void IoThread::hold(Unsent unsent, Durability::Point point) {
+  for (const ConnectionPtr& connection : unsent.connections) {
+    connection->held = true;
+    connection->sendable = !connection->writing;
+  }
   auto held = std::make_shared<Unsent>(std::move(unsent));
-  durability_.await(*point, [this, held = std::move(held)](const Status& durable) {
+  durability_.await(point, [this, held = std::move(held)](const Status& durable) {
+    if (durable.ok()) send_held(*held);
     asio::post(context_, [this, held, durable] { release(*held, durable); });
   });
-  current_ = {};
+}
+
+void IoThread::send_held(Unsent& unsent) {
+  for (const ConnectionPtr& connection : unsent.connections) {
+    if (!connection->sendable || connection->unsent() == 0) continue;
+    // What the kernel doesn't take now, release() sends; it also meets the errors.
+    const ssize_t taken = ::send(connection->socket.native_handle(),
+                                 connection->session.output().data() + connection->sent,
+                                 connection->unsent(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (taken <= 0) continue;
+    connection->sent += static_cast<size_t>(taken);
+    connection->session.client().shared.total_out.fetch_add(static_cast<uint64_t>(taken),
+                                                            std::memory_order_relaxed);
+    unsent.bytes += static_cast<uint64_t>(taken);
+    ++unsent.sends;
+  }
 }
 
 void IoThread::release(Unsent& unsent, const Status& ended) {
   if (!ended.ok()) Dispatcher::fail_dependents(unsent.dependents, ended);
+  stats_.add(kOutputBytes, unsent.bytes);
+  stats_.add(kWrites, unsent.sends);
   for (const ConnectionPtr& connection : unsent.connections) {
     connection->held = false;
+    boost::system::error_code ignored;
+    if (connection->closed) connection->socket.close(ignored);
+    if (!connection->pushed.empty()) push(connection, std::exchange(connection->pushed, {}));
     after_tick(connection);
   }
 }
@@ -286,7 +317,7 @@ void IoThread::await_writable(const ConnectionPtr& connection) {
   connection->socket.async_wait(Socket::wait_write,
                                 [this, connection](const boost::system::error_code& error) {
                                   connection->writing = false;
-                                  if (error || connection->closed) return;
+                                  if (error || connection->closed || connection->held) return;
                                   flush(connection);
                                   if (!connection->closed && connection->unsent() == 0 &&
                                       connection->session.client().close_after_reply) {
@@ -296,7 +327,7 @@ void IoThread::await_writable(const ConnectionPtr& connection) {
 }
 
 void IoThread::check_limits(const ConnectionPtr& connection, uint64_t now_ms) {
-  if (connection->closed) return;
+  if (connection->closed || connection->held) return;
   Client& client = connection->session.client();
   const size_t unsent = connection->unsent();
   client.shared.output_bytes.store(unsent == 0 ? 0 : connection->session.output().capacity(),
@@ -327,7 +358,12 @@ void IoThread::close(const ConnectionPtr& connection, std::string_view why) {
   server_.clients.remove(client.id);
   forget(connection);
   boost::system::error_code ignored;
-  connection->socket.close(ignored);
+  if (connection->held) {
+    // Another thread may be about to send: the descriptor must not become another connection's.
+    connection->socket.shutdown(Socket::shutdown_both, ignored);
+  } else {
+    connection->socket.close(ignored);
+  }
 }
 
 void IoThread::adopt(Socket socket, std::shared_ptr<Client> client) {
@@ -345,14 +381,21 @@ void IoThread::adopt(Socket socket, std::shared_ptr<Client> client) {
   client->push = [weak](std::string bytes) {
     const ConnectionPtr alive = weak.lock();
     if (alive == nullptr) return;
-    alive->home.load()->on_home(alive, [alive, bytes = std::move(bytes)](IoThread& home) {
-      if (alive->closed) return;
-      alive->session.output().append(bytes);
-      home.flush(alive);
-    });
+    alive->home.load()->on_home(
+        alive, [alive, bytes = std::move(bytes)](IoThread& home) { home.push(alive, bytes); });
   };
   server_.clients.add(client);
   asio::post(context_, [this, connection] { take_in(connection); });
+}
+
+void IoThread::push(const ConnectionPtr& connection, std::string_view bytes) {
+  if (connection->closed) return;
+  if (connection->held) {
+    connection->pushed.append(bytes);
+    return;
+  }
+  connection->session.output().append(bytes);
+  flush(connection);
 }
 
 void IoThread::take_in(const ConnectionPtr& connection) {

@@ -65,12 +65,16 @@ class IoThread {
   struct Unsent {
     std::vector<ConnectionPtr> connections;
     std::vector<Turn::Dependent> dependents;
+    uint64_t bytes = 0;  // sent by the thread that syncs, in so many calls
+    uint64_t sends = 0;
   };
 
   void loop();
   void run_tick();
   void execute(const ConnectionPtr& connection, Turn& turn);
   void finish(Turn& turn);
+  void hold(Unsent unsent, Durability::Point point);
+  static void send_held(Unsent& unsent);
   void release(Unsent& unsent, const Status& ended);
   void after_tick(const ConnectionPtr& connection);
 
@@ -82,6 +86,7 @@ class IoThread {
   void make_ready(const ConnectionPtr& connection);
   bool receive(Connection& connection, std::string_view* fresh);
   void flush(const ConnectionPtr& connection);
+  void push(const ConnectionPtr& connection, std::string_view bytes);
   void await_writable(const ConnectionPtr& connection);
   void close(const ConnectionPtr& connection, std::string_view why);
 
