@@ -339,12 +339,15 @@ void IoThread::check_limits(const ConnectionPtr& connection, uint64_t now_ms) {
   const bool too_long =
       over_soft && now_ms - connection->over_soft_since_ms >= limit.soft_seconds * 1000;
   const bool over_hard = limit.hard_bytes != 0 && unsent > limit.hard_bytes;
-  if (!over_hard && !too_long) return;
+  if (over_hard || too_long) close_unread(connection, unsent);
+}
+
+void IoThread::close_unread(const ConnectionPtr& connection, size_t unsent) {
   stats_.add(kOutputLimitClosed);
   spdlog::warn(
       "closing client {}: {} bytes of replies it doesn't read exceed "
       "client-output-buffer-limit",
-      client.address, unsent);
+      connection->session.client().address, unsent);
   close(connection, "output limit");
 }
 
@@ -392,6 +395,10 @@ void IoThread::push(const ConnectionPtr& connection, std::string_view bytes) {
   if (connection->closed) return;
   if (connection->held) {
     connection->pushed.append(bytes);
+    const uint64_t most = config_->clients.output_limit(ClientClass::kNormal).hard_bytes;
+    if (most != 0 && connection->pushed.size() > most) {
+      close_unread(connection, connection->pushed.size());
+    }
     return;
   }
   connection->session.output().append(bytes);

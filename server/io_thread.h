@@ -96,6 +96,7 @@ class IoThread {
   void start_timer();
   void on_timer();
   void check_limits(const ConnectionPtr& connection, uint64_t now_ms);
+  void close_unread(const ConnectionPtr& connection, size_t unsent);
   void refresh_config();
 
   IoPool& pool_;
