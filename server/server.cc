@@ -263,6 +263,9 @@ void Server::stop() {
   if (stopped_) return;
   stopped_ = true;
   if (listener_) listener_->close();
+  // The accepts that this ended hold sockets of the I/O threads' loops, which must go before them.
+  loop_.restart();
+  loop_.poll();
   if (threads_) {
     threads_->stop(std::chrono::steady_clock::now() +
                    std::chrono::seconds(config_.current()->general.shutdown_timeout_s));
