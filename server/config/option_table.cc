@@ -129,8 +129,10 @@ void add_general(TableBuilder& table) {
             std::move(include));
   table.add("databases", kAtStart, "Databases that SELECT can choose from.",
             integer_option(SYNTROPY_FIELD(std::int64_t, general.databases), "count", 1, 65536));
-  table.add("io-threads", kAtStart, "Threads that serve clients; auto is as many as the load needs, up to one for each core.",
-            integer_or_auto_option(SYNTROPY_FIELD(std::int64_t, general.io_threads), "count", 128));
+  table.add(
+      "io-threads", kAtStart,
+      "Threads that serve clients; auto is as many as the load needs, up to one for each core.",
+      integer_or_auto_option(SYNTROPY_FIELD(std::int64_t, general.io_threads), "count", 128));
   table.add("read-threads", kAtStart,
             "Threads that fetch rows from disk, so that no other client waits for them.",
             integer_option(SYNTROPY_FIELD(std::int64_t, general.read_threads), "count", 1, 256));
@@ -269,10 +271,10 @@ void add_files(TableBuilder& table) {
             memory_option(SYNTROPY_FIELD(std::uint64_t, storage.bytes_per_sync), 0, kGiB));
   table.add("target-file-size", kAtStart, "Size of a data file of the first sorted level.",
             memory_option(SYNTROPY_FIELD(std::uint64_t, storage.target_file_size), kMiB, kGiB));
-  table.add("snapshots-to-keep", kChangeable,
-            "Snapshots that stay when SAVE or BGSAVE makes another one; 0 is all.",
-            integer_option(SYNTROPY_FIELD(std::int64_t, storage.snapshots_to_keep), "count", 0,
-                           kMaxInt));
+  table.add(
+      "snapshots-to-keep", kChangeable,
+      "Snapshots that stay when SAVE or BGSAVE makes another one; 0 is all.",
+      integer_option(SYNTROPY_FIELD(std::int64_t, storage.snapshots_to_keep), "count", 0, kMaxInt));
 }
 
 void add_monitoring(TableBuilder& table) {
