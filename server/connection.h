@@ -32,7 +32,7 @@ struct Connection {
   bool queued = false;    // on the ready list
   bool readable = false;  // the socket has something, or may have
   // What was answered must not leave before it is durable. Until then the output, `sent` and the
-  // socket belong to the thread that syncs, which sends it.
+  // socket belong to the thread that syncs, which sends it (reply_sender.h).
   bool held = false;
   bool sendable = false;  // while held: the socket took everything so far
   bool closed = false;
@@ -42,5 +42,7 @@ struct Connection {
 
   size_t unsent() { return session.output().size() - sent; }
 };
+
+using ConnectionPtr = std::shared_ptr<Connection>;
 
 }  // namespace syntropy

@@ -4,13 +4,10 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cerrno>
-#include <cstring>
 #include <ctime>
 
-#include "server/commands/transactions.h"
 #include "server/config/config_store.h"
 #include "server/io_pool.h"
 #include "server/latency.h"
@@ -24,13 +21,7 @@ namespace asio = boost::asio;
 
 constexpr size_t kSmallRead = 64 * 1024;
 constexpr size_t kLargeRead = 256 * 1024;  // while a large argument is arriving
-constexpr size_t kKeptOutput = 64 * 1024;  // an output buffer that was larger gives memory back
 constexpr auto kTimerInterval = std::chrono::milliseconds(100);
-
-uint64_t micros_between(Turn::Clock::time_point from, Turn::Clock::time_point to) {
-  return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(to - from).count());
-}
 
 }  // namespace
 
@@ -47,6 +38,9 @@ IoThread::IoThread(size_t index, IoPool& pool, ServerContext& server, Durability
       context_(1),
       work_(context_.get_executor()),
       timer_(context_),
+      sender_(server, durability, stats_, context_,
+              {.released = [this](const ConnectionPtr& c) { after_tick(c); },
+               .close = [this](const ConnectionPtr& c, std::string_view why) { close(c, why); }}),
       buffer_(kLargeRead) {
   refresh_config();
 }
@@ -66,9 +60,7 @@ void IoThread::begin_stop(std::chrono::steady_clock::time_point deadline) {
     const auto connections = connections_;
     for (const auto& [id, connection] : connections) {
       connection->session.client().close_after_reply = true;
-      if (connection->held) continue;
-      flush(connection);
-      if (connection->unsent() == 0) close(connection, "shutdown");
+      sender_.flush(connection);
     }
   });
 }
@@ -105,6 +97,7 @@ void IoThread::refresh_config() {
   if (generation == config_generation_) return;
   config_generation_ = generation;
   config_ = server_.config.current();
+  sender_.set_limit(config_->clients.output_limit(ClientClass::kNormal));
   const RequestLimits limits{static_cast<int64_t>(config_->clients.proto_max_bulk_len)};
   for (const auto& [id, connection] : connections_) connection->session.set_limits(limits);
 }
@@ -123,7 +116,7 @@ void IoThread::run_tick() {
   ready_.insert(ready_.begin(), current_.begin() + static_cast<std::ptrdiff_t>(executed),
                 current_.end());
   current_.resize(executed);
-  finish(turn);
+  sender_.finish(turn, current_);
 }
 
 void IoThread::execute(const ConnectionPtr& connection, Turn& turn) {
@@ -158,82 +151,14 @@ bool IoThread::receive(Connection& connection, std::string_view* fresh) {
   return true;
 }
 
-void IoThread::finish(Turn& turn) {
-  const bool wrote = tick_.has_writes();
-  const auto started = Turn::Clock::now();
-  Status ended = tick_.commit();
-  if (wrote) {
-    server_.latency.record(kLatencyCommit, micros_between(started, Turn::Clock::now()),
-                           turn.now_ms / 1000);
-  }
-  const Result<Durability::Point> point = durability_.end_tick(wrote && ended.ok());
-  if (ended.ok() && !point.ok()) ended = point.status();
-  Unsent unsent{std::move(current_), std::move(turn.dependents)};
-  if (!ended.ok() || *point == 0) {
-    release(unsent, ended);
-    unsent.connections.clear();
-    current_ = std::move(unsent.connections);
-    return;
-  }
-  current_ = {};
-  hold(std::move(unsent), *point);
-}
-
-// Until the replies may leave, other connections are served. The thread that syncs sends them: it
-// has nothing better to do while it waits for those whom they release.
-void IoThread::hold(Unsent unsent, Durability::Point point) {
-  for (const ConnectionPtr& connection : unsent.connections) {
-    connection->held = true;
-    connection->sendable = !connection->writing;
-  }
-  auto held = std::make_shared<Unsent>(std::move(unsent));
-  durability_.await(point, [this, held = std::move(held)](const Status& durable) {
-    if (durable.ok()) send_held(*held);
-    asio::post(context_, [this, held, durable] { release(*held, durable); });
-  });
-}
-
-void IoThread::send_held(Unsent& unsent) {
-  for (const ConnectionPtr& connection : unsent.connections) {
-    if (!connection->sendable || connection->unsent() == 0) continue;
-    // What the kernel doesn't take now, release() sends; it also meets the errors.
-    const ssize_t taken = ::send(connection->socket.native_handle(),
-                                 connection->session.output().data() + connection->sent,
-                                 connection->unsent(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (taken <= 0) continue;
-    connection->sent += static_cast<size_t>(taken);
-    connection->session.client().shared.total_out.fetch_add(static_cast<uint64_t>(taken),
-                                                            std::memory_order_relaxed);
-    unsent.bytes += static_cast<uint64_t>(taken);
-    ++unsent.sends;
-  }
-}
-
-void IoThread::release(Unsent& unsent, const Status& ended) {
-  if (!ended.ok()) Dispatcher::fail_dependents(unsent.dependents, ended);
-  stats_.add(kOutputBytes, unsent.bytes);
-  stats_.add(kWrites, unsent.sends);
-  for (const ConnectionPtr& connection : unsent.connections) {
-    connection->held = false;
-    boost::system::error_code ignored;
-    if (connection->closed) connection->socket.close(ignored);
-    if (!connection->pushed.empty()) push(connection, std::exchange(connection->pushed, {}));
-    after_tick(connection);
-  }
-}
-
 void IoThread::after_tick(const ConnectionPtr& connection) {
-  if (connection->closed) return;
   if (connection->session.client().close_unanswered) return close(connection, "refused");
-  flush(connection);
+  sender_.flush(connection);
   if (connection->closed) return;
   Session& session = connection->session;
   const size_t held = session.input_bytes() + session.client().held_bytes;
   session.client().shared.query_bytes.store(held, std::memory_order_relaxed);
-  if (session.client().close_after_reply) {
-    if (connection->unsent() == 0) close(connection, "done");
-    return;
-  }
+  if (session.client().close_after_reply) return;
   if (held > config_->clients.query_buffer_limit) {
     stats_.add(kQueryLimitClosed);
     spdlog::warn("closing client {}: its query exceeds client-query-buffer-limit ({} bytes)",
@@ -279,78 +204,6 @@ void IoThread::await_readable(const ConnectionPtr& connection) {
                                 });
 }
 
-void IoThread::flush(const ConnectionPtr& connection) {
-  if (connection->held) return;
-  std::string& output = connection->session.output();
-  while (connection->unsent() > 0) {
-    const ssize_t taken =
-        ::send(connection->socket.native_handle(), output.data() + connection->sent,
-               connection->unsent(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (taken < 0) {
-      if (errno == EINTR) continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK) return close(connection, std::strerror(errno));
-      break;
-    }
-    connection->sent += static_cast<size_t>(taken);
-    stats_.add(kOutputBytes, static_cast<uint64_t>(taken));
-    stats_.add(kWrites);
-    connection->session.client().shared.total_out.fetch_add(static_cast<uint64_t>(taken),
-                                                            std::memory_order_relaxed);
-  }
-  if (connection->unsent() == 0) {
-    output.clear();
-    if (output.capacity() > kKeptOutput) std::string().swap(output);
-    connection->sent = 0;
-  } else {
-    if (connection->sent > output.size() / 2) {
-      output.erase(0, connection->sent);
-      connection->sent = 0;
-    }
-    await_writable(connection);
-  }
-  check_limits(connection, server_.clock.monotonic_us() / 1000);
-}
-
-void IoThread::await_writable(const ConnectionPtr& connection) {
-  if (connection->writing || connection->closed) return;
-  connection->writing = true;
-  connection->socket.async_wait(Socket::wait_write,
-                                [this, connection](const boost::system::error_code& error) {
-                                  connection->writing = false;
-                                  if (error || connection->closed || connection->held) return;
-                                  flush(connection);
-                                  if (!connection->closed && connection->unsent() == 0 &&
-                                      connection->session.client().close_after_reply) {
-                                    close(connection, "done");
-                                  }
-                                });
-}
-
-void IoThread::check_limits(const ConnectionPtr& connection, uint64_t now_ms) {
-  if (connection->closed || connection->held) return;
-  Client& client = connection->session.client();
-  const size_t unsent = connection->unsent();
-  client.shared.output_bytes.store(unsent == 0 ? 0 : connection->session.output().capacity(),
-                                   std::memory_order_relaxed);
-  const OutputLimit& limit = config_->clients.output_limit(ClientClass::kNormal);
-  const bool over_soft = limit.soft_bytes != 0 && unsent > limit.soft_bytes;
-  if (!over_soft) connection->over_soft_since_ms = 0;
-  if (over_soft && connection->over_soft_since_ms == 0) connection->over_soft_since_ms = now_ms;
-  const bool too_long =
-      over_soft && now_ms - connection->over_soft_since_ms >= limit.soft_seconds * 1000;
-  const bool over_hard = limit.hard_bytes != 0 && unsent > limit.hard_bytes;
-  if (over_hard || too_long) close_unread(connection, unsent);
-}
-
-void IoThread::close_unread(const ConnectionPtr& connection, size_t unsent) {
-  stats_.add(kOutputLimitClosed);
-  spdlog::warn(
-      "closing client {}: {} bytes of replies it doesn't read exceed "
-      "client-output-buffer-limit",
-      connection->session.client().address, unsent);
-  close(connection, "output limit");
-}
-
 void IoThread::close(const ConnectionPtr& connection, std::string_view why) {
   if (connection->closed) return;
   connection->closed = true;
@@ -384,25 +237,12 @@ void IoThread::adopt(Socket socket, std::shared_ptr<Client> client) {
   client->push = [weak](std::string bytes) {
     const ConnectionPtr alive = weak.lock();
     if (alive == nullptr) return;
-    alive->home.load()->on_home(
-        alive, [alive, bytes = std::move(bytes)](IoThread& home) { home.push(alive, bytes); });
+    alive->home.load()->on_home(alive, [alive, bytes = std::move(bytes)](IoThread& home) {
+      home.sender_.push(alive, bytes);
+    });
   };
   server_.clients.add(client);
   asio::post(context_, [this, connection] { take_in(connection); });
-}
-
-void IoThread::push(const ConnectionPtr& connection, std::string_view bytes) {
-  if (connection->closed) return;
-  if (connection->held) {
-    connection->pushed.append(bytes);
-    const uint64_t most = config_->clients.output_limit(ClientClass::kNormal).hard_bytes;
-    if (most != 0 && connection->pushed.size() > most) {
-      close_unread(connection, connection->pushed.size());
-    }
-    return;
-  }
-  connection->session.output().append(bytes);
-  flush(connection);
 }
 
 void IoThread::take_in(const ConnectionPtr& connection) {
@@ -456,10 +296,10 @@ double IoThread::cpu_seconds() {
 
 void IoThread::start_fetch(const ConnectionPtr& connection) {
   workers_.post([this, connection, keys = connection->session.misses()](ThreadStats&) {
-    const auto started = Turn::Clock::now();
+    const uint64_t started_us = server_.clock.monotonic_us();
     // An error shows again, with its text, when the command is executed anew.
     (void)server_.keyspace.fetch(keys);
-    server_.latency.record(kLatencyFetch, micros_between(started, Turn::Clock::now()),
+    server_.latency.record(kLatencyFetch, server_.clock.monotonic_us() - started_us,
                            server_.clock.wall_ms() / 1000);
     asio::post(context_, [this, connection] { resume(connection); });
   });
@@ -504,7 +344,7 @@ void IoThread::on_timer() {
   const auto connections = connections_;
   for (const auto& [id, connection] : connections) {
     Session& session = connection->session;
-    check_limits(connection, now_ms);
+    sender_.check_limits(connection, now_ms);
     if (connection->closed) continue;
     if (stopping_ && std::chrono::steady_clock::now() >= stop_deadline_) {
       close(connection, "shutdown: it doesn't take its replies");

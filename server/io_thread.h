@@ -25,6 +25,7 @@
 
 #include "server/connection.h"
 #include "server/dispatcher.h"
+#include "server/reply_sender.h"
 #include "server/workers.h"
 #include "storage/durability.h"
 
@@ -59,23 +60,9 @@ class IoThread {
   double cpu_seconds();
 
  private:
-  using ConnectionPtr = std::shared_ptr<Connection>;
-
-  // A tick's connections, and which of their replies depend on its writes.
-  struct Unsent {
-    std::vector<ConnectionPtr> connections;
-    std::vector<Turn::Dependent> dependents;
-    uint64_t bytes = 0;  // sent by the thread that syncs, in so many calls
-    uint64_t sends = 0;
-  };
-
   void loop();
   void run_tick();
   void execute(const ConnectionPtr& connection, Turn& turn);
-  void finish(Turn& turn);
-  void hold(Unsent unsent, Durability::Point point);
-  static void send_held(Unsent& unsent);
-  void release(Unsent& unsent, const Status& ended);
   void after_tick(const ConnectionPtr& connection);
 
   void take_in(const ConnectionPtr& connection);
@@ -85,9 +72,6 @@ class IoThread {
   void await_readable(const ConnectionPtr& connection);
   void make_ready(const ConnectionPtr& connection);
   bool receive(Connection& connection, std::string_view* fresh);
-  void flush(const ConnectionPtr& connection);
-  void push(const ConnectionPtr& connection, std::string_view bytes);
-  void await_writable(const ConnectionPtr& connection);
   void close(const ConnectionPtr& connection, std::string_view why);
 
   void start_fetch(const ConnectionPtr& connection);
@@ -95,8 +79,6 @@ class IoThread {
   void resume(const ConnectionPtr& connection);
   void start_timer();
   void on_timer();
-  void check_limits(const ConnectionPtr& connection, uint64_t now_ms);
-  void close_unread(const ConnectionPtr& connection, size_t unsent);
   void refresh_config();
 
   IoPool& pool_;
@@ -113,6 +95,7 @@ class IoThread {
   boost::asio::io_context context_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer timer_;
+  ReplySender sender_;
   std::unordered_map<uint64_t, ConnectionPtr> connections_;  // by client id
   std::atomic<size_t> connection_count_{0};
   std::atomic<size_t> surplus_{0};

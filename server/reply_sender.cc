@@ -1,0 +1,182 @@
+#include "server/reply_sender.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "server/latency.h"
+#include "storage/base/clock.h"
+#include "storage/tick.h"
+
+namespace syntropy {
+namespace {
+
+constexpr size_t kKeptOutput = 64 * 1024;  // an output buffer that was larger gives memory back
+
+/// Offers the kernel all that is unsent. The bytes that it took; negative: errno says why none.
+ssize_t send_some(Connection& connection) {
+  const ssize_t taken = ::send(connection.socket.native_handle(),
+                               connection.session.output().data() + connection.sent,
+                               connection.unsent(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  if (taken > 0) {
+    connection.sent += static_cast<size_t>(taken);
+    connection.session.client().shared.total_out.fetch_add(static_cast<uint64_t>(taken),
+                                                           std::memory_order_relaxed);
+  }
+  return taken;
+}
+
+}  // namespace
+
+ReplySender::ReplySender(ServerContext& server, Durability& durability, ThreadStats& stats,
+                         boost::asio::io_context& context, Events events)
+    : server_(server),
+      durability_(durability),
+      stats_(stats),
+      context_(context),
+      events_(std::move(events)) {}
+
+void ReplySender::finish(Turn& turn, std::vector<ConnectionPtr>& connections) {
+  const bool wrote = turn.tick.has_writes();
+  const uint64_t started_us = server_.clock.monotonic_us();
+  Status ended = turn.tick.commit();
+  if (wrote) {
+    server_.latency.record(kLatencyCommit, server_.clock.monotonic_us() - started_us,
+                           turn.now_ms / 1000);
+  }
+  const Result<Durability::Point> point = durability_.end_tick(wrote && ended.ok());
+  if (ended.ok() && !point.ok()) ended = point.status();
+  Held tick{std::move(connections), std::move(turn.dependents)};
+  if (ended.ok() && *point != 0) {
+    connections = {};
+    return hold(std::move(tick), *point);
+  }
+  release(tick, ended);
+  tick.connections.clear();
+  connections = std::move(tick.connections);  // with its memory
+}
+
+void ReplySender::hold(Held tick, Durability::Point point) {
+  for (const ConnectionPtr& connection : tick.connections) {
+    connection->held = true;
+    connection->sendable = !connection->writing;
+  }
+  auto held = std::make_shared<Held>(std::move(tick));
+  durability_.await(point, [this, held = std::move(held)](const Status& durable) {
+    if (durable.ok()) send_held(*held);
+    boost::asio::post(context_, [this, held, durable] { release(*held, durable); });
+  });
+}
+
+// On the thread that syncs.
+void ReplySender::send_held(Held& held) {
+  for (const ConnectionPtr& connection : held.connections) {
+    if (!connection->sendable || connection->unsent() == 0) continue;
+    // What the kernel doesn't take now, release() sends; it also meets the errors.
+    const ssize_t taken = send_some(*connection);
+    if (taken <= 0) continue;
+    held.bytes += static_cast<uint64_t>(taken);
+    ++held.sends;
+  }
+}
+
+void ReplySender::release(Held& held, const Status& ended) {
+  if (!ended.ok()) Dispatcher::fail_dependents(held.dependents, ended);
+  stats_.add(kOutputBytes, held.bytes);
+  stats_.add(kWrites, held.sends);
+  for (const ConnectionPtr& connection : held.connections) {
+    connection->held = false;
+    if (connection->closed) {
+      boost::system::error_code ignored;
+      connection->socket.close(ignored);
+      continue;
+    }
+    if (!connection->pushed.empty()) {
+      connection->session.output().append(std::exchange(connection->pushed, {}));
+    }
+    events_.released(connection);
+  }
+}
+
+void ReplySender::flush(const ConnectionPtr& connection) {
+  if (connection->held) return;
+  while (connection->unsent() > 0) {
+    const ssize_t taken = send_some(*connection);
+    if (taken < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) {
+        return events_.close(connection, std::strerror(errno));
+      }
+      break;
+    }
+    stats_.add(kOutputBytes, static_cast<uint64_t>(taken));
+    stats_.add(kWrites);
+  }
+  std::string& output = connection->session.output();
+  if (connection->unsent() == 0) {
+    output.clear();
+    if (output.capacity() > kKeptOutput) std::string().swap(output);
+    connection->sent = 0;
+  } else {
+    if (connection->sent > output.size() / 2) {
+      output.erase(0, connection->sent);
+      connection->sent = 0;
+    }
+    await_writable(connection);
+  }
+  check_limits(connection, server_.clock.monotonic_us() / 1000);
+  if (connection->unsent() == 0 && connection->session.client().close_after_reply) {
+    events_.close(connection, "done");
+  }
+}
+
+void ReplySender::push(const ConnectionPtr& connection, std::string_view bytes) {
+  if (connection->closed) return;
+  if (!connection->held) {
+    connection->session.output().append(bytes);
+    return flush(connection);
+  }
+  connection->pushed.append(bytes);
+  const size_t waiting = connection->pushed.size();
+  if (limit_.hard_bytes != 0 && waiting > limit_.hard_bytes) close_unread(connection, waiting);
+}
+
+void ReplySender::await_writable(const ConnectionPtr& connection) {
+  if (connection->writing || connection->closed) return;
+  connection->writing = true;
+  connection->socket.async_wait(Connection::Socket::wait_write,
+                                [this, connection](const boost::system::error_code& error) {
+                                  connection->writing = false;
+                                  if (!error && !connection->closed) flush(connection);
+                                });
+}
+
+void ReplySender::check_limits(const ConnectionPtr& connection, uint64_t now_ms) {
+  if (connection->closed || connection->held) return;
+  const size_t unsent = connection->unsent();
+  connection->session.client().shared.output_bytes.store(
+      unsent == 0 ? 0 : connection->session.output().capacity(), std::memory_order_relaxed);
+  const bool over_soft = limit_.soft_bytes != 0 && unsent > limit_.soft_bytes;
+  if (!over_soft) connection->over_soft_since_ms = 0;
+  if (over_soft && connection->over_soft_since_ms == 0) connection->over_soft_since_ms = now_ms;
+  const bool too_long =
+      over_soft && now_ms - connection->over_soft_since_ms >= limit_.soft_seconds * 1000;
+  const bool over_hard = limit_.hard_bytes != 0 && unsent > limit_.hard_bytes;
+  if (over_hard || too_long) close_unread(connection, unsent);
+}
+
+void ReplySender::close_unread(const ConnectionPtr& connection, size_t unsent) {
+  stats_.add(kOutputLimitClosed);
+  spdlog::warn(
+      "closing client {}: {} bytes of replies it doesn't read exceed "
+      "client-output-buffer-limit",
+      connection->session.client().address, unsent);
+  events_.close(connection, "output limit");
+}
+
+}  // namespace syntropy

@@ -1,0 +1,79 @@
+// ReplySender: the last part of a tick's way, for one I/O thread: commit, wait until what was
+// answered is durable enough, send it.
+//
+// Replies that have to wait for a sync are *held*. The thread goes on with other connections; the
+// thread that syncs sends them, for it has nothing better to do while it waits for those whom they
+// release. Then the I/O thread *releases* them: it sends what the kernel did not take.
+//
+// Invariants: nothing that depends on a write leaves before that is as durable as the policy
+// demands; of one connection, bytes leave in the order in which they were answered and pushed; what
+// a client doesn't read is no more than client-output-buffer-limit allows.
+//
+// Thread safety: everything on the I/O thread.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "server/config/config.h"
+#include "server/connection.h"
+#include "server/dispatcher.h"
+#include "storage/durability.h"
+
+namespace syntropy {
+
+class ReplySender {
+ public:
+  struct Events {
+    /// The replies to a connection's part of a tick may leave: flush() it.
+    std::function<void(const ConnectionPtr&)> released;
+    /// The connection is at its end, or has to be ended.
+    std::function<void(const ConnectionPtr&, std::string_view why)> close;
+  };
+
+  /// `context` is the I/O thread's loop. All references must outlive what was held.
+  ReplySender(ServerContext& server, Durability& durability, ThreadStats& stats,
+              boost::asio::io_context& context, Events events);
+
+  /// Of replies that the client doesn't read.
+  void set_limit(const OutputLimit& limit) { limit_ = limit; }
+
+  /// Commits the turn. Releases its `connections`, now or when they are durable; what depends on
+  /// the turn's writes becomes an error where these failed. Leaves `connections` empty.
+  void finish(Turn& turn, std::vector<ConnectionPtr>& connections);
+
+  /// Sends what was answered, unless that is held; what the kernel doesn't take follows by itself.
+  /// Closes a connection that failed, exceeds its limit, or shall be closed when all is sent.
+  void flush(const ConnectionPtr& connection);
+  /// Sends bytes outside of a reply, behind all that was answered.
+  void push(const ConnectionPtr& connection, std::string_view bytes);
+  /// Closes the connection if too many replies wait in it, or for too long. `now_ms` monotonic.
+  void check_limits(const ConnectionPtr& connection, uint64_t now_ms);
+
+ private:
+  // A tick's connections, and which of their replies depend on its writes.
+  struct Held {
+    std::vector<ConnectionPtr> connections;
+    std::vector<Turn::Dependent> dependents;
+    uint64_t bytes = 0;  // sent by the thread that syncs, in so many calls
+    uint64_t sends = 0;
+  };
+
+  void hold(Held tick, Durability::Point point);
+  static void send_held(Held& held);
+  void release(Held& held, const Status& ended);
+  void await_writable(const ConnectionPtr& connection);
+  void close_unread(const ConnectionPtr& connection, size_t unsent);
+
+  ServerContext& server_;
+  Durability& durability_;
+  ThreadStats& stats_;
+  boost::asio::io_context& context_;
+  const Events events_;
+  OutputLimit limit_;
+};
+
+}  // namespace syntropy
