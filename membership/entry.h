@@ -42,6 +42,7 @@ enum class EntryKey : uint8_t {
   kStore = 8,        // which data directory; another one means an empty disk
   kSuspects = 9,     // whom this node, as an observer, doesn't hear
   kForgotten = 10,   // whom this node was told to forget, and when
+  kJoined = 11,      // stamp of when it last joined: undoes a kForgotten with a lower one
 };
 
 struct Entry {

@@ -1,0 +1,210 @@
+// Gossip: how what each node tells about itself comes to be known by all of them.
+//
+// Every `interval_ms` a node picks `fan_out` peers at random and starts an exchange with each:
+// push, pull or push-pull (membership/gossip_message.h has the messages).
+//
+// Views that agree find out by one hash, eight bytes there and none back. Where they differ, most
+// differences are changes of the last seconds: the Syn names these (id and version), and the Ack
+// adds the recent changes that the Syn doesn't name. Hashes being sums, the receiver of a Syn can
+// tell whether what it sees explains the difference of the two hashes, and which of its own recent
+// changes the peer lacks. Where that doesn't end in agreement (after a partition, for a newcomer)
+// the exchange goes *deep*: the Ack tells 64 sums, one per group of members, and following Syns
+// carry the full digests of the groups that differ, within a budget. Who has few members sends the
+// full digest right away, and who is told that there is more asks on at once.
+//
+// Urgent entries (`urgent_keys`) are pushed on as a rumour besides: to `rumour_fan_out` peers, once
+// per node and change, `rumour_delay_ms` after it was learnt so that several go together. Rounds
+// repair what rumours miss.
+//
+// How the owner drives it: step() with each gossip message of a *known member or contact* (who that
+// is, is the owner's decision), tick() at next_deadline(), and take_ready() after each of these and
+// after set_own, add_contact and forget.
+//
+// Invariants
+//   1. Same calls and same seed: same messages.
+//   2. Memory: the members within limits, and a bounded list of recent changes.
+//   3. No message makes us send more than one message back, or more than `max_delta_bytes` in
+//      deltas, `max_digest_bytes` in digests.
+//
+// Source: van Renesse, Dumitriu, Gough, Thomas, LADIS 2008; Demers et al., "Epidemic algorithms for
+// replicated database maintenance", PODC 1987 (push, pull, rumours, checksums with recent updates:
+// section 1.3).
+//
+// Thread safety: belongs to one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "membership/delta.h"
+#include "membership/entry.h"
+#include "membership/flow_control.h"
+#include "membership/gossip_message.h"
+#include "membership/gossip_state.h"
+#include "membership/recent_changes.h"
+#include "storage/base/random.h"
+
+namespace syntropy {
+
+enum class GossipMode : uint8_t { kPush, kPull, kPushPull };
+
+struct GossipOptions {
+  GossipMode mode = GossipMode::kPushPull;
+  uint32_t fan_out = 2;         // exchanges begun each round; 0: none
+  TimeMs interval_ms = 200;     // of rounds; at least 1
+  uint32_t rumour_fan_out = 3;  // 0: no rumours
+  TimeMs rumour_delay_ms = 20;
+  KeySet urgent_keys = {EntryKey::kRole,     EntryKey::kSlots,     EntryKey::kIncarnation,
+                        EntryKey::kSuspects, EntryKey::kForgotten, EntryKey::kJoined};
+  /// Own entries of these keys are coalesced by flow control; others never wait.
+  KeySet limited_keys = {EntryKey::kReplication, EntryKey::kLoad};
+  DeltaOrder order = DeltaOrder::kBreadth;
+  size_t max_delta_bytes = 32 << 10;
+  size_t max_digest_bytes = 16 << 10;   // of the full digests of a deep exchange
+  size_t small_digest_bytes = 1 << 10;  // a full digest up to this size goes before sums are asked
+  size_t max_recent = 32;               // members that a digest names because they changed lately
+  TimeMs recent_age_ms = 4000;          // how long a change counts as one; about 20 rounds
+  GossipLimits limits;
+  FlowControlOptions flow;
+};
+
+struct GossipSend {
+  NodeId to;
+  GossipMessage message;
+};
+
+/// What came out since the last take_ready. No field must happen before another.
+struct GossipReady {
+  std::vector<GossipSend> sends;
+  /// In the order in which they happened; those of our own record included.
+  std::vector<MemberChange> changes;
+  /// Peers whose extra hash is another than ours: the owner exchanges with them what the hash is
+  /// of.
+  std::vector<NodeId> extra_differs;
+  /// Our own record had been known above what we have: we restarted with an old or empty disk, and
+  /// have written all entries again (see `changes`). The owner stores the own record.
+  bool restamped = false;
+
+  bool empty() const {
+    return sends.empty() && changes.empty() && extra_differs.empty() && !restamped;
+  }
+  /// Keeps the capacity.
+  void clear();
+};
+
+/// Counts since the start.
+struct GossipStats {
+  uint64_t exchanges = 0;       // begun by us
+  uint64_t agreements = 0;      // exchanges of either side in which the hashes were equal
+  uint64_t deep = 0;            // Syns with full digests or a wish for sums
+  uint64_t rumours = 0;         // pushes of urgent news
+  uint64_t deltas_applied = 0;  // with news
+  uint64_t deltas_old = 0;      // without
+  uint64_t holes = 0;
+  uint64_t refused = 0;  // ill-formed, beyond the limits, of forgotten members
+};
+
+class Gossip {
+ public:
+  /// The first round is at a random time within `interval_ms` after `now`. `random` is not owned
+  /// and must live longer.
+  Gossip(const GossipOptions& options, const NodeId& self, Random& random, TimeMs now);
+
+  /// Begins with the members of `view` instead of none (GossipState::start_with); no changes are
+  /// reported. Lists are shared until they change.
+  void start_with(const MemberList& view);
+
+  /// Members for which `avoided` is true are picked for one exchange in ten only (and for rumours
+  /// never), so that two halves that hold each other for dead meet again. Unset: nobody.
+  void set_avoided(std::function<bool(const NodeId&)> avoided) { avoided_ = std::move(avoided); }
+
+  /// Writes an own entry. False, and nothing done, when the value is larger than the limits allow.
+  /// Limited keys may wait for flow control (the newest value wins); all others are written at
+  /// once.
+  bool set_own(EntryKey key, std::string_view value, TimeMs now);
+
+  /// A member known by its id alone, after a handshake: an exchange with it begins at once. False
+  /// when there is no room. True for one that is known already.
+  bool add_contact(const NodeId& id, TimeMs now);
+
+  /// GossipState::forget. False when nothing was dropped.
+  bool forget(const NodeId& id, uint64_t stamp);
+
+  /// A hash of what the owner spreads by itself (decided ballots); 0: nothing. When a peer's is
+  /// another, Ready.extra_differs names the peer, on both sides.
+  void set_extra_hash(uint64_t extra) { extra_ = extra; }
+
+  /// Begins an exchange with `peer` at the next tick, besides the rounds: it came back, say.
+  void exchange_with(const NodeId& peer, TimeMs now);
+
+  void step(const NodeId& from, const GossipMessage& message, TimeMs now);
+  void tick(TimeMs now);
+  TimeMs next_deadline() const { return deadline_; }
+  bool has_ready() const { return !ready_.empty(); }
+  /// Clears `into` and swaps it with what is ready, so that its capacity is used again.
+  void take_ready(GossipReady& into);
+
+  const NodeId& self() const { return state_.self(); }
+  const MemberList& members() const { return state_.members(); }
+  const MemberRecordPtr& own() const { return state_.own(); }
+  /// Equal in two views that hold the same members at the same versions.
+  uint64_t hash() const { return state_.hash(); }
+  const GossipState& state() const { return state_; }
+  const GossipStats& stats() const { return stats_; }
+  const FlowControl& flow() const { return flow_; }
+
+ private:
+  struct PendingOwn {
+    EntryKey key;
+    std::string value;
+  };
+
+  // gossip.cc: rounds, peers, own entries.
+  void send_round(TimeMs now);
+  void send_push_round(TimeMs now);
+  void send_rumour(TimeMs now);
+  void write_pending(TimeMs now);
+  NodeId pick_peer(bool rumour);
+  void pick_peers(size_t count, bool rumour, std::vector<NodeId>& out);
+  void write_own(EntryKey key, std::string_view value, TimeMs now);
+  void note_change(MemberChange change, TimeMs now);
+  void update_deadline();
+
+  // gossip_exchange.cc: the messages.
+  GossipSyn make_syn(TimeMs now);
+  void cover_groups(GossipSyn& syn);
+  void on(const NodeId& from, const GossipSyn& syn, TimeMs now);
+  void on(const NodeId& from, const GossipAck& ack, TimeMs now);
+  void on(const NodeId& from, const GossipPush& push, TimeMs now);
+  void on(const NodeId& from, const GossipAgree& agree, TimeMs now);
+  size_t apply(const std::vector<MemberDelta>& deltas, TimeMs now);
+  void compare_extra(const NodeId& from, uint64_t extra);
+  void note_agreement();
+  void want(uint64_t digest_id);
+  void send(const NodeId& to, GossipMessage message);
+
+  GossipOptions options_;
+  Random& random_;
+  GossipState state_;
+  RecentChanges recent_;
+  FlowControl flow_;
+  std::function<bool(const NodeId&)> avoided_;
+  GossipReady ready_;
+  GossipStats stats_;
+  uint64_t extra_ = 0;
+  std::vector<PendingOwn> pending_own_;  // waits for flow control; one per key
+  std::vector<NodeId> due_;              // exchanges to begin at the next tick
+  std::vector<uint64_t> wanted_;         // digest ids of which a hole was seen
+  uint64_t differing_ = 0;               // groups in which a peer differed, not yet covered
+  uint32_t equal_streak_ = 0;            // exchanges in a row that found equal hashes
+  uint32_t unsettled_ = 0;               // exchanges since then that didn't end in agreement
+  bool known_by_peer_ = false;           // a peer has told us what it knows of ourselves
+  TimeMs next_round_;
+  TimeMs rumour_at_;
+  TimeMs deadline_;
+};
+
+}  // namespace syntropy
