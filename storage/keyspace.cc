@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <numeric>
 #include <optional>
 
@@ -27,16 +28,21 @@ Result<uint64_t> read_number(Engine& engine, const std::string& key) {
   return decode_u64(**value);
 }
 
-Result<WriterId> writer_id_of(Engine& engine, WriterId new_id) {
+Result<WriterId> writer_id_of(Engine& engine, const KeyspaceOptions& options) {
   Result<uint64_t> stored = read_number(engine, writer_record_key());
-  if (!stored.ok() || *stored != 0) return stored;
+  if (!stored.ok()) return stored;
+  Result<std::optional<std::string>> clean = read_record(engine, clean_record_key());
+  if (!clean.ok()) return clean.status();
+  const bool keep = *stored != 0 && (clean->has_value() || !options.replicated);
+  if (keep && !clean->has_value()) return stored;
   std::unique_ptr<EngineBatch> batch = engine.new_batch();
-  batch->put(writer_record_key(), encode_u64(new_id));
+  if (!keep) batch->put(writer_record_key(), encode_u64(options.new_writer_id));
+  if (clean->has_value()) batch->erase(clean_record_key());
   Status written = engine.write(*batch);
   // No row may be stamped with an id that the loss of power could take back.
   if (written.ok()) written = engine.sync();
   if (!written.ok()) return written;
-  return new_id;
+  return keep ? *stored : options.new_writer_id;
 }
 
 std::string end_of(std::string prefix) {
@@ -67,13 +73,16 @@ Keyspace::Keyspace(Engine& engine, Clock& clock, PurgePolicy& purge, const Keysp
 
 Result<std::unique_ptr<Keyspace>> Keyspace::open(Engine& engine, Clock& clock, PurgePolicy& purge,
                                                  const KeyspaceOptions& options) {
-  Result<WriterId> writer = writer_id_of(engine, options.new_writer_id);
+  Result<WriterId> writer = writer_id_of(engine, options);
   if (!writer.ok()) return writer.status();
   Result<uint64_t> clock_bound = read_number(engine, clock_record_key());
   if (!clock_bound.ok()) return clock_bound.status();
+  Result<uint64_t> ahead = read_number(engine, ahead_record_key());
+  if (!ahead.ok()) return ahead.status();
   std::unique_ptr<Keyspace> keyspace(new Keyspace(engine, clock, purge, options, *clock_bound));
   keyspace->writer_id_ = *writer;
-  keyspace->latest_stamp_ = keyspace->hlc_.last();
+  keyspace->ahead_stamp_ = *ahead;
+  keyspace->latest_stamp_ = std::max(keyspace->hlc_.last(), *ahead);
   Status loaded = keyspace->load_databases();
   if (loaded.ok()) loaded = keyspace->load_watermark();
   if (!loaded.ok()) return loaded;
@@ -221,6 +230,14 @@ Result<uint64_t> Keyspace::expire_due(uint64_t now_ms, uint64_t limit) {
   const Status committed = tick.commit();
   if (!committed.ok()) return committed;
   return drained;
+}
+
+Status Keyspace::mark_clean() {
+  std::unique_ptr<EngineBatch> batch = engine_.new_batch();
+  batch->put(clean_record_key(), {});
+  // In one log with the rest, so it is durable only if all before it is.
+  const Status written = engine_.write(*batch);
+  return written.ok() ? engine_.sync() : written;
 }
 
 KeyspaceStats Keyspace::stats() const {

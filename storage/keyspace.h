@@ -44,7 +44,12 @@ struct KeyspaceOptions {
   uint32_t databases = 16;                     // 1..65536
   size_t row_cache_bytes = size_t{128} << 20;  // 0: none
   uint64_t max_clock_drift_ms = 60'000;        // storage/base/hlc.h
-  WriterId new_writer_id = 0;                  // for a directory that has none yet; not 0
+  /// For a directory that has none yet, and see `replicated`. Random; not 0.
+  WriterId new_writer_id = 0;
+  /// Other nodes hold copies of the rows. A start that wasn't preceded by mark_clean() then takes
+  /// the new writer id: what the loss of power took from this node may live on elsewhere, and a
+  /// counter's total that goes on from an older one in the same name would replace the newer.
+  bool replicated = false;
 };
 
 struct KeyspaceStats {
@@ -96,6 +101,9 @@ class Keyspace {
   /// database was flushed, so that a compaction would free much.
   Result<bool> settle_purge();
 
+  /// The last call before a shutdown: makes everything durable and notes that nothing was lost.
+  Status mark_clean();
+
   KeyspaceStats stats() const;
   void set_row_cache_bytes(size_t bytes) { cache_.set_capacity(bytes); }
   Engine& engine() { return engine_; }
@@ -139,6 +147,10 @@ class Keyspace {
   Hlc hlc_;
   HlcStamp unsaved_clock_bound_ =
       0;  // the clock counts on it; the next batch must carry it. 0: none
+  /// Not below any row's stamp that the clock did not follow, because it was too far ahead. 0:
+  /// none.
+  HlcStamp ahead_stamp_ = 0;
+  bool ahead_unsaved_ = false;  // the next batch must carry it
   ExpiryWatermark watermark_;
 
   // What the purge policy may learn once it is durable.

@@ -23,7 +23,9 @@ Status malformed(std::string_view record) {
 }  // namespace
 
 std::string writer_record_key() { return meta_key("writer"); }
+std::string clean_record_key() { return meta_key("clean"); }
 std::string clock_record_key() { return meta_key("clock"); }
+std::string ahead_record_key() { return meta_key("ahead"); }
 std::string watermark_record_key() { return meta_key("watermark"); }
 std::string databases_record_key() { return meta_key("databases"); }
 std::string count_record_key(uint16_t db) { return numbered_key(kCount, db); }

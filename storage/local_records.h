@@ -3,7 +3,10 @@
 //
 //   name          value
 //   writer        id:u64                        this node's writer id
+//   clean         (empty)                       the last shutdown lost nothing; gone once started
 //   clock         stamp:u64                     bound of the hybrid logical clock
+//   ahead         stamp:u64                     not below any row's stamp that the clock did not
+//                                               follow
 //   watermark     expires_at_ms:u64 row_key     the expiry index is drained up to here
 //   databases     physical:u16 * n              physical number of each logical database
 //   count/db:u16be   keys:u64 expiring:u64      counted keys of a physical database
@@ -25,7 +28,9 @@
 namespace syntropy {
 
 std::string writer_record_key();
+std::string clean_record_key();
 std::string clock_record_key();
+std::string ahead_record_key();
 std::string watermark_record_key();
 std::string databases_record_key();
 

@@ -85,6 +85,13 @@ Result<RowKeyView> decode_row_key(std::string_view bytes) {
   return view;
 }
 
+bool has_subkey(std::string_view row_key) {
+  ByteReader reader(row_key.substr(kPositionBytes));
+  uint32_t key_bytes = 0;
+  reader.read_varint32(&key_bytes);
+  return reader.rest().size() > key_bytes;
+}
+
 void encode_row_key(uint16_t db, std::string_view key, std::string_view subkey, std::string* out) {
   assert(key.size() <= UINT32_MAX);
   out->reserve(out->size() + kPositionBytes + kMaxVarint32Bytes + key.size() + subkey.size());

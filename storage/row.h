@@ -70,6 +70,9 @@ struct RowKeyView {
 /// kCorruption when the bytes are not a row key, or slot or hash are not those of the key.
 Result<RowKeyView> decode_row_key(std::string_view bytes);
 
+/// True for the row of an element: its key, which must be a row key, has a subkey.
+bool has_subkey(std::string_view row_key);
+
 /// Appends the row key of (db, key, subkey) to `out`; computes slot and hash.
 void encode_row_key(uint16_t db, std::string_view key, std::string_view subkey, std::string* out);
 

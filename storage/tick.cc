@@ -91,6 +91,7 @@ bool Tick::counts(const RowView& row, uint16_t physical_db, std::string_view row
   if (row.kind == RowKind::kTombstone || row.version.stamp <= flush_stamp(physical_db)) {
     return false;
   }
+  if (has_subkey(row_key)) return false;  // keys are counted, elements are not
   const ExpiryWatermark& watermark = has_watermark_ ? watermark_ : keyspace_.watermark_;
   return row.expires_at_ms == 0 || !watermark.covers(row.expires_at_ms, row_key);
 }
@@ -121,8 +122,12 @@ Tick::Located& Tick::locate(uint16_t db, std::string_view key) {
   thread_local std::string row_key;
   row_key.clear();
   encode_row_key(physical_db, key, {}, &row_key);
+  return locate_row(physical_db, row_key);
+}
+
+Tick::Located& Tick::locate_row(uint16_t physical_db, std::string_view row_key) {
   if (located_.known && located_.row_key == row_key) return located_;
-  located_.row_key.swap(row_key);
+  located_.row_key = row_key;
   located_.hash = XXH3_64bits(located_.row_key.data(), located_.row_key.size());
   located_.db = physical_db;
   located_.entry = overlay_.find(located_.hash, located_.row_key);
@@ -182,7 +187,8 @@ std::optional<RowView> Tick::get_once(uint16_t db, std::string_view key) {
 
 HlcStamp Tick::latest_stamp() const {
   // Holding the lock exclusively, the tick's own uncommitted rows count as well.
-  return lock_ == Lock::kExclusive ? keyspace_.hlc_.last() : keyspace_.latest_stamp_.load();
+  return lock_ == Lock::kExclusive ? std::max(keyspace_.hlc_.last(), keyspace_.ahead_stamp_)
+                                   : keyspace_.latest_stamp_.load();
 }
 
 uint64_t Tick::fingerprint(uint16_t db, std::string_view key, HlcStamp since) {

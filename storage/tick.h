@@ -126,6 +126,23 @@ class Tick {
   /// Takes at most `limit` due keys out of the counts; returns how many. 0: none is due.
   uint64_t drain_expired(uint64_t limit);
 
+  // --- rows of other nodes (after begin_write) ---------------------------------------------------
+  // storage/tick_merge.cc. Nodes that merge the same rows and flush stamps hold the same ones, in
+  // whatever order and however often they come. SWAPDB has no version and is not merged: a node
+  // with a replication log refuses to commit it (storage/replication_log.h).
+
+  /// Merges a row that another node wrote, of whatever version, into what is stored. False: that
+  /// changes nothing, or the row's database was flushed after it. Errors, after which nothing has
+  /// changed: kCorruption (not a row, or not where such a row belongs), kInvalidArgument (of a
+  /// database above ours), kIncomplete (what is stored isn't in memory: see misses()), or what
+  /// reading it met. A stamp too far ahead of our clock is counted for an alarm, and stored.
+  Result<bool> merge_row(std::string_view row_key, std::string_view row_value);
+  /// Merges what FLUSHDB does on another node: rows of the *physical* database with a stamp up to
+  /// `stamp` are dead; the greatest stamp stays. False when that changes nothing. Constant time if
+  /// `stamp` is above all rows here, else it counts those that survive, holding the lock. Not in a
+  /// tick that has drained. Errors as merge_row().
+  Result<bool> merge_flush(uint16_t physical_db, HlcStamp stamp);
+
   // --- the end -----------------------------------------------------------------------------------
 
   /// Writes the overlay to the engine, makes it visible to all, releases the lock. On an error
@@ -153,6 +170,9 @@ class Tick {
   struct DatabaseChanges {
     std::vector<uint16_t> physical;     // the mapping; empty: unchanged
     std::vector<HlcStamp> flush_stamp;  // by physical number; empty: unchanged, 0: this one too
+    // What a flush stamp of another node leaves of the committed keys, by physical number; empty:
+    // nothing, as after one of our own.
+    std::vector<DatabaseCounts> survivors;
   };
 
   // What the tick changes of a database's counts.
@@ -178,14 +198,23 @@ class Tick {
   /// Finds the first row of the key; fills located_ and returns it.
   std::optional<RowView> get_once(uint16_t db, std::string_view key);
   Located& locate(uint16_t db, std::string_view key);
+  Located& locate_row(uint16_t physical_db, std::string_view row_key);
   RowRef load(uint64_t hash, std::string_view row_key, bool* known);
-  Version next_version(const RowRef& replaced);
+  Version next_version(const Located& replaced);
   void write_row(Located& at, const RowView& row);
+  void write_encoded(Located& at, std::string_view row);
   HlcStamp stamp_above(HlcStamp floor);
+  void follow_clock(HlcStamp remote);
+  void follow_clocks_of(const RowView& row);
+  void note_ahead(HlcStamp stamp);
+  void save_changes();
+  Result<DatabaseCounts> count_survivors(uint16_t physical_db);
   Version origin_version() const;
 
   uint64_t count(uint16_t db, std::atomic<int64_t> Keyspace::Database::*counter, bool expiring);
   bool flushed_here(uint16_t physical_db) const;
+  DatabaseCounts survivors(uint16_t physical_db) const;
+  bool base_survives(const Overlay::Entry& entry) const;
   void measure_deltas();
   CountDelta& delta_of(uint16_t physical_db);
   Status collect_due(uint64_t limit);

@@ -43,15 +43,29 @@ uint64_t Tick::count(uint16_t db, std::atomic<int64_t> Keyspace::Database::*coun
   const bool flushed = flushed_here(physical_db);
   const CountDelta& change = delta_of(physical_db);
   const int64_t delta = expiring ? change.expiring : change.keys;
-  return static_cast<uint64_t>(std::max<int64_t>((flushed ? 0 : committed) + delta, 0));
+  const DatabaseCounts left = survivors(physical_db);
+  const auto base = static_cast<int64_t>(expiring ? left.expiring : left.keys);
+  return static_cast<uint64_t>(std::max<int64_t>((flushed ? base : committed) + delta, 0));
 }
 
 bool Tick::flushed_here(uint16_t physical_db) const {
   return !changes_.flush_stamp.empty() && changes_.flush_stamp[physical_db] != 0;
 }
 
-// What the tick changes of the counts. A database that it flushes starts from zero, so there only
-// what is live after the flush adds to it.
+// What a flush of this tick leaves of the committed keys.
+DatabaseCounts Tick::survivors(uint16_t physical_db) const {
+  return changes_.survivors.empty() ? DatabaseCounts{} : changes_.survivors[physical_db];
+}
+
+bool Tick::base_survives(const Overlay::Entry& entry) const {
+  if (!flushed_here(entry.db)) return true;
+  if (!entry.base) return false;
+  Result<RowView> base = decode_row(entry.base->value());
+  return base.ok() && base->version.stamp > flush_stamp(entry.db);
+}
+
+// What the tick changes of the counts. A database that it flushes starts from what survives that
+// (nothing, if the flush is our own), so there only what is live after the flush adds to it.
 void Tick::measure_deltas() {
   for (const uint16_t db : counted_) count_delta_[db] = {};
   counted_.clear();
@@ -60,7 +74,7 @@ void Tick::measure_deltas() {
   }
   overlay_.for_each([&](Overlay::Entry& entry) {
     CountDelta& delta = delta_of(entry.db);
-    if (!flushed_here(entry.db)) {
+    if (base_survives(entry)) {
       delta.keys -= entry.base_counted;
       delta.expiring -= entry.base_expiring;
     }
@@ -72,7 +86,7 @@ void Tick::measure_deltas() {
     }
   });
   for (const Due& due : drained_) {
-    if (flushed_here(due.db) || due.stamp <= committed_flush_stamp(due.db)) continue;
+    if (due.stamp <= flush_stamp(due.db)) continue;
     // A row that the tick wrote before it was drained is accounted for by its entry.
     const Overlay::Entry* entry = overlay_.find(due.hash, due.row_key);
     if (entry != nullptr && entry->base_counted) continue;
@@ -173,6 +187,7 @@ void Tick::fill_batch(EngineBatch& batch) {
   if (keyspace_.unsaved_clock_bound_ != 0) {
     batch.put(clock_record_key(), encode_u64(keyspace_.unsaved_clock_bound_));
   }
+  if (keyspace_.ahead_unsaved_) batch.put(ahead_record_key(), encode_u64(keyspace_.ahead_stamp_));
 }
 
 void Tick::fill_row(EngineBatch& batch, Overlay::Entry& entry) {
@@ -197,8 +212,11 @@ void Tick::fill_database_changes(EngineBatch& batch) {
     if (flushed) batch.put(flush_record_key(db), encode_u64(changes_.flush_stamp[db]));
     if (!flushed && delta.keys == 0 && delta.expiring == 0) continue;
     const Keyspace::Database& database = keyspace_.database_[db];
-    const int64_t keys = (flushed ? 0 : database.keys.load()) + delta.keys;
-    const int64_t expiring = (flushed ? 0 : database.expiring.load()) + delta.expiring;
+    const DatabaseCounts left = survivors(db);
+    const int64_t keys =
+        (flushed ? static_cast<int64_t>(left.keys) : database.keys.load()) + delta.keys;
+    const int64_t expiring =
+        (flushed ? static_cast<int64_t>(left.expiring) : database.expiring.load()) + delta.expiring;
     batch.put(count_record_key(db),
               encode_counts({static_cast<uint64_t>(std::max<int64_t>(keys, 0)),
                              static_cast<uint64_t>(std::max<int64_t>(expiring, 0))}));
@@ -215,8 +233,8 @@ void Tick::publish() {
     Keyspace::Database& database = keyspace_.database_[db];
     if (flushed_here(db)) {
       keyspace_.publish_flush_stamp(db, changes_.flush_stamp[db]);
-      database.keys.store(0);
-      database.expiring.store(0);
+      database.keys.store(static_cast<int64_t>(survivors(db).keys));
+      database.expiring.store(static_cast<int64_t>(survivors(db).expiring));
     }
     const CountDelta& delta = count_delta_[db];
     if (delta.keys != 0) database.keys.fetch_add(delta.keys);
@@ -231,7 +249,8 @@ void Tick::publish() {
     keyspace_.expired_keys_.fetch_add(drained_.size(), std::memory_order_relaxed);
   }
   keyspace_.unsaved_clock_bound_ = 0;
-  keyspace_.latest_stamp_.store(keyspace_.hlc_.last());
+  keyspace_.ahead_unsaved_ = false;
+  keyspace_.latest_stamp_.store(std::max(keyspace_.hlc_.last(), keyspace_.ahead_stamp_));
   overlay_.for_each(
       [&](Overlay::Entry& entry) { keyspace_.cache_.end_commit(entry.current, !entry.base); });
 }

@@ -18,7 +18,10 @@ HlcStamp Tick::stamp_above(HlcStamp floor) {
   Hlc& hlc = keyspace_.hlc_;
   while (true) {
     if (!hlc.wants_bound(wall_ms)) {
-      if (std::optional<HlcStamp> stamp = hlc.next_above(floor, wall_ms)) return *stamp;
+      if (std::optional<HlcStamp> stamp = hlc.next_above(floor, wall_ms)) {
+        if (*stamp > hlc.last()) note_ahead(*stamp);
+        return *stamp;
+      }
     }
     // The bound goes into the same batch as the rows stamped below it: after a crash the store has
     // both or neither.
@@ -27,20 +30,24 @@ HlcStamp Tick::stamp_above(HlcStamp floor) {
   }
 }
 
-Version Tick::next_version(const RowRef& replaced) {
-  // A stamp that came from elsewhere may be ahead of our clock, and our write must win.
-  HlcStamp floor = 0;
-  if (replaced) {
-    Result<RowView> row = decode_row(replaced->value());
-    if (row.ok()) floor = row->version.stamp;
+Version Tick::next_version(const Located& replaced) {
+  // Stamps that came from elsewhere may be ahead of our clock, and our write must win.
+  HlcStamp floor = flush_stamp(replaced.db);
+  if (replaced.row) {
+    Result<RowView> row = decode_row(replaced.row->value());
+    if (row.ok()) floor = std::max(floor, expiry_version_of(*row).stamp);
   }
   return Version{stamp_above(floor), keyspace_.writer_id_};
 }
 
 void Tick::write_row(Located& at, const RowView& row) {
-  assert(lock_ == Lock::kExclusive);
   payload_.clear();
   encode_row(row, &payload_);
+  write_encoded(at, payload_);
+}
+
+void Tick::write_encoded(Located& at, std::string_view row) {
+  assert(lock_ == Lock::kExclusive);
   Overlay::Entry fresh;
   if (at.entry == nullptr) {
     fresh.base = at.row;
@@ -52,7 +59,7 @@ void Tick::write_row(Located& at, const RowView& row) {
       fresh.base_expiring = fresh.base_counted && fresh.base_expires_at_ms != 0;
     }
   }
-  at.row = RowBlock::make(at.hash, at.row_key, payload_);
+  at.row = RowBlock::make(at.hash, at.row_key, row);
   at.entry = &overlay_.set(at.entry != nullptr ? *at.entry : fresh, at.row);
   touched_uncommitted_ = true;
 }
@@ -65,12 +72,12 @@ void Tick::put(uint16_t db, std::string_view key, RowKind kind, std::string_view
   }
   Located& at = locate(db, key);
   if (!at.known) return;  // the command will be run again, or fail
-  write_row(at, RowView{kind, next_version(at.row), expires_at_ms, payload});
+  write_row(at, RowView{kind, next_version(at), expires_at_ms, payload});
 }
 
 bool Tick::erase(uint16_t db, std::string_view key) {
   if (!get(db, key)) return false;
-  write_row(located_, RowView{RowKind::kTombstone, next_version(located_.row), 0, {}});
+  write_row(located_, RowView{RowKind::kTombstone, next_version(located_), 0, {}});
   return true;
 }
 
@@ -80,7 +87,7 @@ bool Tick::set_expiry(uint16_t db, std::string_view key, uint64_t expires_at_ms)
   if (expires_at_ms != 0 && expires_at_ms <= now_ms_) return erase(db, key);
   row->expires_at_ms = expires_at_ms;
   std::string payload;
-  const Version version = next_version(located_.row);
+  const Version version = next_version(located_);
   if (row->kind == RowKind::kCounter) {
     // Keeps the base version, so that increments made elsewhere meanwhile still add up.
     const Status set = counter_set_expiry(*row, version, &payload);
@@ -121,7 +128,7 @@ Result<int64_t> Tick::increment(uint16_t db, std::string_view key, int64_t delta
   if (!value.ok()) return value;
   payload = std::to_string(*value + delta);
   write_row(located_,
-            RowView{RowKind::kString, next_version(located_.row), row->expires_at_ms, payload});
+            RowView{RowKind::kString, next_version(located_), row->expires_at_ms, payload});
   return *value + delta;
 }
 
@@ -131,9 +138,8 @@ Version Tick::origin_version() const {
   Version origin{flush_stamp(located_.db) + 1, 0};
   if (!located_.row) return origin;
   Result<RowView> dead = decode_row(located_.row->value());
-  if (!dead.ok()) return origin;
+  if (!dead.ok() || dead->version.stamp < origin.stamp) return origin;  // flushed
   Version death = dead->version;
-  // A row that was flushed before its expiry came died by the flush.
   if (dead->kind != RowKind::kTombstone && dead->expired(now_ms_)) {
     death = std::max(Version{stamp_of_expiry(dead->expires_at_ms), 0},
                      Version{dead->version.stamp + 1, 0});
@@ -141,18 +147,24 @@ Version Tick::origin_version() const {
   return std::max(origin, death);
 }
 
+void Tick::save_changes() {
+  if (!saved_changes_) saved_changes_ = changes_;
+}
+
 void Tick::flush_db(uint16_t db) {
   assert(lock_ == Lock::kExclusive);
-  if (!saved_changes_) saved_changes_ = changes_;
+  save_changes();
   if (changes_.flush_stamp.empty()) changes_.flush_stamp.assign(keyspace_.databases_, 0);
-  changes_.flush_stamp[physical(db)] = stamp_above(0);
+  // Above the rows, too, that a clock far ahead of ours has stamped.
+  changes_.flush_stamp[physical(db)] = stamp_above(keyspace_.ahead_stamp_);
+  if (!changes_.survivors.empty()) changes_.survivors[physical(db)] = {};
   located_.known = false;
   touched_uncommitted_ = true;
 }
 
 void Tick::swap_dbs(uint16_t a, uint16_t b) {
   assert(lock_ == Lock::kExclusive);
-  if (!saved_changes_) saved_changes_ = changes_;
+  save_changes();
   if (changes_.physical.empty()) {
     for (uint32_t db = 0; db < keyspace_.databases_; ++db) {
       changes_.physical.push_back(keyspace_.physical_[db].load(std::memory_order_relaxed));
