@@ -1,0 +1,138 @@
+// FailureDetector: who answers, who is suspect, who is dead.
+//
+// Every node watches the eight around it on a seeded ring (membership/observers.h) and is watched
+// by the same eight. Each pair exchanges one ping and one ack per interval (node timeout / 5,
+// within 50 ms .. 1 s); whoever misses the other probes faster, then through helpers too (SWIM).
+// Silence for the node timeout makes an observer suspect, which it publishes as its own entry
+// (`suspects`) and tells the other observers at once. What several observers say is weighed, and
+// put to the vote of the slot-owning primaries, in membership/failure_ballot.h. Heartbeats never
+// enter gossip.
+//
+// The exchange also gives each node a *lease* from each observer: "it can't suspect me before".
+// may_serve() is false from the moment at which so many leases have run out that the others may
+// have declared this node dead, whether it was cut off, deaf, mute or stopped by SIGSTOP.
+//
+// Ideas: SWIM (Das, Gupta, Motivala, DSN 2002), Lifeguard (Dadgar, Phillips, Currey, DSN-W 2018:
+// a node that hears few others distrusts itself first), Rapid (Suresh et al., USENIX ATC 2018:
+// several observers, and more than one must complain).
+//
+// Invariants
+//   1. An observer suspects no earlier than `node_timeout` after the lease that it last gave,
+//   except
+//      after unreachable(), when it is half of that.
+//   2. A node that FAIL was decided upon at incarnation i stays so until it is seen at a higher
+//   one.
+//   3. The same calls with the same seed give the same outputs.
+//
+// Thread safety: none. No clock, no I/O: `now` never runs backwards.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "membership/detector_message.h"
+#include "membership/entry.h"
+#include "membership/node_id.h"
+#include "membership/roster.h"
+#include "storage/base/random.h"
+
+namespace syntropy {
+
+struct DetectorConfig {
+  /// `cluster-node-timeout`, from 300 up.
+  TimeMs node_timeout = 15'000;
+  /// Who watches whom. The same on all nodes.
+  uint64_t ring_seed = 0x53796e74726f7079;
+  /// How many watch each node, even. All others do in a cluster that isn't larger.
+  uint32_t observers = 8;
+  /// To how many members ballots are passed on at once.
+  uint32_t fanout = 4;
+  /// How long what was learnt of ballots is gathered before it is passed on.
+  TimeMs batch_ms = 20;
+};
+
+enum class Liveness : uint8_t { kAlive, kSuspect, kFailed };
+
+class FailureDetector {
+ public:
+  struct Outgoing {
+    NodeId to;
+    DetectorMessage message;
+  };
+
+  /// In the order in which they must be dealt with.
+  struct Ready {
+    /// Publish as this node's own incarnation before anything of `send`, then call
+    /// incarnation_changed(self): others hold that it is dead, or are about to.
+    std::optional<uint64_t> raise_incarnation;
+    /// Publish as this node's own list of suspects, urgently. Ascending; may be empty.
+    std::optional<std::vector<Suspect>> suspects;
+    /// Newly FAIL. Start elections, tell clients.
+    std::vector<Suspect> failed;
+    /// No longer FAIL: seen at a higher incarnation, or forgotten.
+    std::vector<NodeId> refuted;
+    /// In any order; a message that is lost does no harm.
+    std::vector<Outgoing> send;
+
+    void clear();
+  };
+
+  /// `roster` holds `self` at all times. Both references outlive this.
+  FailureDetector(const DetectorConfig& config, const NodeId& self, const Roster& roster,
+                  Random& random);
+  ~FailureDetector();
+
+  // What the owner tells. All but start() after the roster has changed, one member at a time.
+
+  /// Once, with the roster as it was read from disk. Nobody's lease is taken for granted.
+  void start(TimeMs now);
+  void member_added(const NodeId& id, TimeMs now);
+  void member_removed(const NodeId& id, TimeMs now);
+  /// Of a member or of this node itself, upwards.
+  void incarnation_changed(const NodeId& id, TimeMs now);
+  /// Somebody's votes() changed.
+  void electorate_changed(TimeMs now);
+  /// The list of suspects that `observer` publishes, whole, at each change.
+  void suspects_changed(const NodeId& observer, std::span<const Suspect> suspects, TimeMs now);
+  /// The node's host is there and refuses connections: its process is gone, or not yet there.
+  void unreachable(const NodeId& node, TimeMs now);
+  void set_node_timeout(TimeMs node_timeout, TimeMs now);
+
+  // The protocol.
+
+  /// `from` is the authenticated sender. What makes no sense is ignored.
+  void step(const NodeId& from, const DetectorMessage& message, TimeMs now);
+  void tick(TimeMs now);
+  /// When tick() must be called at the latest. 0: at once.
+  TimeMs next_deadline() const;
+  bool has_ready() const;
+  /// Swaps what there is into `ready`, whose memory is used again.
+  void take_ready(Ready& ready);
+
+  // Questions.
+
+  /// Whether it is certain that nobody has declared this node dead, and it is with the majority.
+  bool may_serve(TimeMs now) const { return now < serve_until(); }
+  /// The moment from which may_serve is false unless more is heard; 0: it already is. To be given
+  /// to threads that serve clients, who compare it with their own clock before each batch.
+  TimeMs serve_until() const;
+  /// kSuspect: as many observers suspect it as it takes. This node itself is kAlive unless FAIL.
+  Liveness liveness(const NodeId& id) const;
+  /// How many observers suspect it at its incarnation, for CLUSTER COUNT-FAILURE-REPORTS.
+  size_t failure_reports(const NodeId& id) const;
+  /// Of all FAIL decisions: a part of the hash by which two views know that they agree.
+  uint64_t failed_hash() const;
+  /// All FAIL decisions, to be sent to a node whose hash differs. Nullopt: there are none.
+  std::optional<BallotNews> failures() const;
+  /// Share of messages to this node that are lost, 0 .. 1, as it was lately.
+  double loss() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace syntropy
