@@ -57,6 +57,8 @@ struct MemberRecord {
   EntryVersion max_version = 0;
   std::vector<Entry> entries;  // ascending by version
 
+  /// Null when the member hasn't told it. Valid as long as the record.
+  const Entry* find(EntryKey key) const;
   /// The value of `key`; empty when the member hasn't told it.
   std::string_view value(EntryKey key) const;
 };

@@ -25,7 +25,7 @@ namespace syntropy {
 /// Rates are updates per 100 seconds, so that whole numbers will do.
 struct FlowControlOptions {
   uint32_t max_rate = 2000;        // 20 a second; what an unhindered node has
-  uint32_t min_rate = 20;          // one in five seconds
+  uint32_t min_rate = 20;          // one in five seconds; at least 1
   uint32_t step = 50;              // added when all fitted
   uint32_t decrease_percent = 20;  // taken off when something was left out
   uint32_t burst = 2;              // tokens that can be saved up; at least 1
@@ -48,7 +48,8 @@ class FlowControl {
  public:
   FlowControl(const FlowControlOptions& options, TimeMs now);
 
-  FlowShare share() const { return {rate_, demand()}; }
+  FlowShare share(TimeMs now) const { return {rate_, demand(now)}; }
+  uint32_t rate() const { return rate_; }
   /// Whether peers need to be told: the rate is below the maximum.
   bool limited() const { return rate_ < options_.max_rate; }
 
@@ -56,8 +57,8 @@ class FlowControl {
   void want(TimeMs now);
   /// Takes a token if there is one.
   bool take(TimeMs now);
-  /// When take() will succeed; `now` or earlier if it would already.
-  TimeMs next_token(TimeMs now) const;
+  /// When take() will succeed: perhaps in the past. 0 if a token was there at the last take().
+  TimeMs next_token() const;
 
   /// A delta of ours did (not) hold all that the peer lacked.
   void on_delta(bool complete);
@@ -65,7 +66,7 @@ class FlowControl {
   void on_peer(FlowShare told, FlowShare peer);
 
  private:
-  uint32_t demand() const;
+  uint32_t demand(TimeMs now) const;
   uint32_t clamp(uint64_t rate) const;
   void refill(TimeMs now);
 

@@ -23,8 +23,7 @@
 // Invariants
 //   1. Same calls and same seed: same messages.
 //   2. Memory: the members within limits, and a bounded list of recent changes.
-//   3. No message makes us send more than one message back, or more than `max_delta_bytes` in
-//      deltas, `max_digest_bytes` in digests.
+//   3. No message makes us send more than two, nor one with more than `max_delta_bytes` of deltas.
 //
 // Source: van Renesse, Dumitriu, Gough, Thomas, LADIS 2008; Demers et al., "Epidemic algorithms for
 // replicated database maintenance", PODC 1987 (push, pull, rumours, checksums with recent updates:
@@ -87,6 +86,9 @@ struct GossipReady {
   /// Our own record had been known above what we have: we restarted with an old or empty disk, and
   /// have written all entries again (see `changes`). The owner stores the own record.
   bool restamped = false;
+  /// What came back of our own record when that was seen: entries of our earlier life (its
+  /// incarnation, say), for the owner to look at. Our values of the same keys have prevailed.
+  std::vector<Entry> echoed;
 
   bool empty() const {
     return sends.empty() && changes.empty() && extra_differs.empty() && !restamped;
@@ -142,6 +144,7 @@ class Gossip {
 
   void step(const NodeId& from, const GossipMessage& message, TimeMs now);
   void tick(TimeMs now);
+  /// When tick() has something to do. May be in the past: then at once.
   TimeMs next_deadline() const { return deadline_; }
   bool has_ready() const { return !ready_.empty(); }
   /// Clears `into` and swaps it with what is ready, so that its capacity is used again.
@@ -161,30 +164,41 @@ class Gossip {
     EntryKey key;
     std::string value;
   };
+  /// A member of which a hole was seen: digests name it until it is filled, a few times at most.
+  struct Wanted {
+    uint64_t id;
+    uint32_t asked = 0;
+  };
 
-  // gossip.cc: rounds, peers, own entries.
-  void send_round(TimeMs now);
-  void send_push_round(TimeMs now);
-  void send_rumour(TimeMs now);
-  void write_pending(TimeMs now);
-  NodeId pick_peer(bool rumour);
-  void pick_peers(size_t count, bool rumour, std::vector<NodeId>& out);
+  // gossip.cc: own entries, rounds, rumours, peers.
   void write_own(EntryKey key, std::string_view value, TimeMs now);
-  void note_change(MemberChange change, TimeMs now);
+  void write_pending(TimeMs now);
+  void note_change(MemberChange change, bool rumour, TimeMs now);
+  void begin_exchange(const NodeId& peer, TimeMs now);
+  void send_round(TimeMs now);
+  void send_push(const NodeId& peer, bool window);
+  void send_rumours(TimeMs now);
+  void pick_peers(size_t count, bool rumour, std::vector<NodeId>& out);
+  NodeId pick_peer(bool rumour, const std::vector<NodeId>& taken);
+  void send(const NodeId& to, GossipMessage message);
   void update_deadline();
 
   // gossip_exchange.cc: the messages.
+  struct Difference;
   GossipSyn make_syn(TimeMs now);
-  void cover_groups(GossipSyn& syn);
+  void name_recent(Digest& digest);
+  uint64_t choose_groups();
+  Difference compare(const GossipSyn& syn) const;
+  void add_recent(Difference& difference, const GossipSyn& syn) const;
   void on(const NodeId& from, const GossipSyn& syn, TimeMs now);
   void on(const NodeId& from, const GossipAck& ack, TimeMs now);
   void on(const NodeId& from, const GossipPush& push, TimeMs now);
   void on(const NodeId& from, const GossipAgree& agree, TimeMs now);
+  void note_sums(const GossipAck& ack);
   size_t apply(const std::vector<MemberDelta>& deltas, TimeMs now);
   void compare_extra(const NodeId& from, uint64_t extra);
-  void note_agreement();
+  void note_agreement(TimeMs now);
   void want(uint64_t digest_id);
-  void send(const NodeId& to, GossipMessage message);
 
   GossipOptions options_;
   Random& random_;
@@ -197,11 +211,11 @@ class Gossip {
   uint64_t extra_ = 0;
   std::vector<PendingOwn> pending_own_;  // waits for flow control; one per key
   std::vector<NodeId> due_;              // exchanges to begin at the next tick
-  std::vector<uint64_t> wanted_;         // digest ids of which a hole was seen
-  uint64_t differing_ = 0;               // groups in which a peer differed, not yet covered
-  uint32_t equal_streak_ = 0;            // exchanges in a row that found equal hashes
-  uint32_t unsettled_ = 0;               // exchanges since then that didn't end in agreement
-  bool known_by_peer_ = false;           // a peer has told us what it knows of ourselves
+  std::vector<Wanted> wanted_;
+  uint64_t differing_ = 0;     // groups in which a peer was seen to differ, not yet covered
+  uint32_t equal_streak_ = 0;  // exchanges in a row that found equal hashes
+  uint32_t unsettled_ = 0;     // exchanges since the last one that ended in agreement
+  TimeMs agreed_at_;           // last time that hashes were equal
   TimeMs next_round_;
   TimeMs rumour_at_;
   TimeMs deadline_;

@@ -19,7 +19,7 @@
 //   GossipSyn    { fixed64 hash = 1; fixed64 extra = 2; repeated fixed64 digest_ids = 3;
 //                  repeated uint64 digest_versions = 4; fixed64 covered = 5; bool pull = 6;
 //                  bool sums_wanted = 7; uint32 rate = 8; uint32 demand = 9; }
-//   GossipAck    { fixed64 hash = 1; fixed64 extra = 2; repeated fixed64 digest_ids = 3;
+//   GossipAck    { bool unexplained = 1; fixed64 extra = 2; repeated fixed64 digest_ids = 3;
 //                  repeated uint64 digest_versions = 4; repeated MemberDelta deltas = 5;
 //                  repeated fixed32 sums = 6; bool more = 7; uint32 rate = 8; uint32 demand = 9; }
 //   GossipPush   { fixed64 hash = 1; fixed64 extra = 2; repeated MemberDelta deltas = 3; }
@@ -76,7 +76,8 @@ struct GossipSyn {
 };
 
 struct GossipAck {
-  uint64_t hash = 0;  // of the sender's members when it answered
+  /// The difference of the two hashes is more than the two digests and the deltas account for.
+  bool unexplained = false;
   uint64_t extra = 0;
   Digest digest;  // what the sender lacks: it knows these only up to these versions
   std::vector<MemberDelta> deltas;

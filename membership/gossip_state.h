@@ -91,7 +91,8 @@ class GossipState {
     kEcho,     // our own record came back with what we don't have: own entries were written again
   };
 
-  GossipState(const NodeId& self, const GossipLimits& limits);
+  /// The first own entry gets the version after `first_version`.
+  GossipState(const NodeId& self, const GossipLimits& limits, EntryVersion first_version = 0);
 
   const NodeId& self() const { return self_; }
   const MemberList& members() const { return members_; }
@@ -132,7 +133,6 @@ class GossipState {
   };
 
   Applied apply_own(const MemberDelta& delta, MemberChange* change);
-  Applied refuse_forgotten(Forgotten& forgotten, const MemberDelta& delta);
   bool well_formed(const MemberDelta& delta) const;
   bool within_limits(const MemberRecord& record) const;
   Forgotten* find_forgotten(const NodeId& id);
@@ -142,6 +142,7 @@ class GossipState {
   GossipLimits limits_;
   MemberList members_;
   MemberRecordPtr own_;
+  EntryVersion first_version_;
   std::vector<Forgotten> forgotten_;  // oldest first
 };
 

@@ -26,11 +26,12 @@
 #include <vector>
 
 #include "membership/entry.h"
+#include "storage/base/coding.h"
 
 namespace syntropy {
 
 /// The first eight bytes of `id` as a big-endian number.
-uint64_t digest_id(const NodeId& id);
+inline uint64_t digest_id(const NodeId& id) { return load_be<uint64_t>(id.bytes().data()); }
 
 /// XXH3 (64 bits, seed 0) of digest id and version, 8 bytes little-endian each; 0 for version 0, so
 /// that a member of whom only the id is known doesn't count.

@@ -43,8 +43,6 @@ class RecentChanges {
   /// Null when it isn't there.
   const RecentChange* find(uint64_t id) const;
   bool empty() const { return items_.empty(); }
-  /// When expire() has something to do; ~0 if never.
-  TimeMs next_expiry() const;
 
   /// Forgets the rumour marks; calls f(item) for each that had one.
   template <class F>
