@@ -1,9 +1,19 @@
 // What elections say: requests for votes, votes, standings of replicas, and the handshake of a
 // manual failover. Who sends what when: membership/election.h.
 //
-// wire_size() gives the bytes of a message's encoding without frame and envelope: per field one
-// byte of tag and the value; a number as a varint, an id 1 + 20 bytes, ranges with their length in
-// front; fields that are 0, false, empty or no node are left out.
+// wire_size gives the bytes of a message's encoding by this schema (without the frame around it),
+// zero and empty fields not written, no node being empty bytes, ranges as SlotRanges::encode():
+//
+//   VoteRequest   { uint64 epoch = 1; bytes primary = 2; uint64 primary_epoch = 3;
+//                   bytes slots = 4; fixed64 electorate = 5; bool manual = 6; }
+//   Vote          { uint64 epoch = 1; }
+//   VoteRefusal   { uint64 epoch = 1; uint64 current_epoch = 2; uint32 reason = 3; }
+//   VoteWithdrawn { uint64 epoch = 1; bytes primary = 2; }
+//   Standing      { bytes primary = 1; bytes lineage = 2; uint64 offset = 3; bool complete = 4;
+//                   bool eligible = 5; bool reply_wanted = 6; }
+//   MfStart       { fixed64 attempt = 1; }
+//   MfPaused      { fixed64 attempt = 1; bytes lineage = 2; uint64 offset = 3; }
+//   MfCancel      { fixed64 attempt = 1; }
 //
 // Thread safety: values.
 #pragma once

@@ -7,15 +7,15 @@
 //   text(n)      := length:u8 byte*                length <= n
 //   id           := 20 bytes
 //   address      := host:text(255) hostname:text(255) port:u16 tls_port:u16 bus_port:u16
-//   role         := flags:u8 [primary:id] shard:id  flags: 1 replica (primary is there), 2 no
-//   failover slots        := epoch:varint ranges             ranges: membership/slot_ranges.h
-//   replication  := flags:u8 lineage:id offset:varint          flags: 1 complete
+//   role         := flags:u8 [primary:id] shard:id    flags: 1 replica (of primary), 2 no failover
+//   slots        := epoch:varint ranges               epoch <= kMaxEpoch; slot_ranges.h
+//   replication  := flags:u8 lineage:id offset:varint     flags: 1 complete
 //   load         := keys:varint bytes:varint ops_per_s:varint clients:varint
 //   software     := text(64)
 //   incarnation  := incarnation:varint joined:varint
 //   store        := u64
-//   suspects     := count:varint (id incarnation:varint)*      count <= 256, ascending by id
-//   forgotten    := count:varint (id stamp:varint)*            count <= 256, ascending by id
+//   suspects     := count:varint (id incarnation:varint)*     count <= 256, ascending by id
+//   forgotten    := count:varint (id stamp:varint)*           count <= 256, ascending by id
 //   Integers little-endian. Check: incarnation 1, joined 300 is 01 AC 02.
 //
 // Thread safety: free functions and values.
@@ -35,6 +35,8 @@ namespace syntropy {
 /// The id of a lineage of a replication log: 160 random bits, as a node id has.
 using LineageId = NodeId;
 
+/// An epoch above is ill-formed, so that a node which takes the next one never wraps around.
+inline constexpr uint64_t kMaxEpoch = uint64_t{3} << 62;
 inline constexpr size_t kMaxHostBytes = 255;
 inline constexpr size_t kMaxSoftwareBytes = 64;
 inline constexpr size_t kMaxSuspects = 256;

@@ -84,8 +84,9 @@ class Ownership {
   /// A member's kSlots entry as it is now. Ignored for this node itself: what others hold of us is
   /// told by own_claim_seen().
   void set_claim(const NodeId& member, const SlotsFact& fact);
-  /// Our own entry came back from others, newer than our disk: epochs rise to it, and no vote is
-  /// given up to it, for one may have been. Slots are not taken from it.
+  /// Our own entry came back from others, newer than our disk: epochs rise to it, no vote is given
+  /// up to it, for one may have been, and what it doesn't claim isn't claimed. Slots of it that our
+  /// disk doesn't know are left alone: others hold their data.
   void own_claim_seen(const SlotsFact& fact);
   /// The member is forgotten.
   void remove(const NodeId& member);
@@ -134,17 +135,21 @@ class Ownership {
   void reset(bool hard);
 
  private:
+  /// Tells the map, and the rest by way of ready_.
   void claim_changed();
-  void moved(std::vector<SlotMove> moves);
-  void yield_lost(const std::vector<SlotMove>& moves);
-  void resolve_collision();
+  void settle(std::vector<SlotMove> moves);
+  void yield_lost();
   void follow_winner(const std::vector<SlotMove>& moves);
+  void follow(const NodeId& winner, uint32_t taken);
+  void resolve_collision();
+  /// Claims what the caller says, under a new epoch where the claim would lose otherwise.
+  void claim_more(const SlotRanges& slots);
 
   const NodeId self_;
   NodeId primary_;
   bool migration_ = true;
   OwnershipState state_;
-  SlotMap map_;
+  SlotMap map_;  // holds our own claim as well
   OwnershipReady ready_;
 };
 

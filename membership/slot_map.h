@@ -16,7 +16,7 @@
 // bytes a run and 56 a claimant. set_claim is O(ranges * log runs) when slots are won, and O(all
 // claims) when slots that this member owned are given up. owner() is O(log runs).
 //
-// Thread safety: a value; copies that share their table may live on different threads.
+// Thread safety: none; all copies on one thread. Others are given view().
 #pragma once
 
 #include <memory>
@@ -66,6 +66,8 @@ class SlotMap {
 
   /// No node when nobody owns it. A hint comes before the claims.
   NodeId owner(uint16_t slot) const;
+  /// The same without hints.
+  NodeId owner_by_claims(uint16_t slot) const;
   /// What `member` owns, which may be less than it claims.
   SlotRanges slots_of(const NodeId& member) const;
   uint32_t count_of(const NodeId& member) const;
@@ -96,6 +98,7 @@ class SlotMap {
   /// In this view `owner` (or nobody) has these slots until a claim on them changes hands, or `now`
   /// reaches `until`. Counts for owner() and view() alone, not for what is owned by claims.
   void hint(const SlotRanges& slots, const NodeId& owner, TimeMs until);
+  void drop_hints(const SlotRanges& slots);
   /// Drops the hints whose time has come; says whether there were any.
   bool expire_hints(TimeMs now);
   /// UINT64_MAX without hints.
@@ -120,11 +123,17 @@ class SlotMap {
     TimeMs until;
   };
 
+  /// The table, for itself alone. It must be called before any of the following.
   Table& own_table();
-  void overlay(const SlotClaim& claim, const SlotRanges& slots, std::vector<SlotMove>* moves);
-  void replace(SlotRange range, const NodeId& owner, std::vector<SlotMove>* moves);
+  /// Gives to `owner`, or to nobody; counts and notes what changed.
+  void give(SlotRange range, const NodeId& owner, std::vector<SlotMove>* moves);
+  /// Gives a claim the slots that it takes from others.
+  void win(const NodeId& member, uint64_t epoch, const SlotRanges& slots,
+           std::vector<SlotMove>* moves);
+  /// Gives each slot of `open` to the best of all claims.
+  void settle(SlotRanges open, std::vector<SlotMove>* moves);
   void count(const NodeId& member, int32_t slots);
-  void drop_hints(const std::vector<SlotMove>& moves);
+  void drop_hints_of(const std::vector<SlotMove>& moves);
 
   std::shared_ptr<Table> table_;
   std::vector<Hint> hints_;  // ascending by slot
