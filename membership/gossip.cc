@@ -138,9 +138,13 @@ void Gossip::tick(TimeMs now) {
   if (now >= rumour_at_) send_rumours(now);
   if (now >= next_round_) {
     send_round(now);
-    next_round_ += options_.interval_ms;
     // Whoever was paused doesn't make up for the rounds it missed.
-    if (next_round_ <= now) next_round_ = now + options_.interval_ms;
+    const TimeMs interval = options_.interval_ms;
+    const TimeMs step =
+        interval * (turn_ + 1) / options_.fan_out - interval * turn_ / options_.fan_out;
+    turn_ = (turn_ + 1) % options_.fan_out;
+    next_round_ += step;
+    if (next_round_ <= now) next_round_ = now + std::max<TimeMs>(step, 1);
   }
   update_deadline();
 }
@@ -170,9 +174,8 @@ void Gossip::begin_exchange(const NodeId& peer, TimeMs now) {
 }
 
 void Gossip::send_round(TimeMs now) {
-  std::vector<NodeId> peers;
-  pick_peers(options_.fan_out, false, peers);
-  for (const NodeId& peer : peers) begin_exchange(peer, now);
+  const NodeId peer = pick_peer(false, {});
+  if (peer) begin_exchange(peer, now);
 }
 
 void Gossip::send_push(const NodeId& peer, bool window) {

@@ -4,13 +4,14 @@
 // push, pull or push-pull (membership/gossip_message.h has the messages).
 //
 // Views that agree find out by one hash, eight bytes there and none back. Where they differ, most
-// differences are changes of the last seconds: the Syn names these (id and version), and the Ack
-// adds the recent changes that the Syn doesn't name. Hashes being sums, the receiver of a Syn can
-// tell whether what it sees explains the difference of the two hashes, and which of its own recent
-// changes the peer lacks. Where that doesn't end in agreement (after a partition, for a newcomer)
-// the exchange goes *deep*: the Ack tells 64 sums, one per group of members, and following Syns
-// carry the full digests of the groups that differ, within a budget. Who has few members sends the
-// full digest right away, and who is told that there is more asks on at once.
+// differences are changes of the last seconds: the Syn names these (id and version) and, while they
+// are few, brings them along; the Ack adds the recent changes that the Syn doesn't name. Hashes
+// being sums, the receiver of a Syn can tell whether what it sees explains the difference of the
+// two hashes, and which of its own recent changes the peer lacks. Where that doesn't end in
+// agreement (after a partition, for a newcomer) the exchange goes *deep*: the Ack tells 64 sums,
+// one per group of members, and following Syns carry the full digests of the groups that differ,
+// within a budget. Who has few members sends the full digest right away, and who is told that there
+// is more asks on at once.
 //
 // Urgent entries (`urgent_keys`) are pushed on as a rumour besides: to `rumour_fan_out` peers, once
 // per node and change, `rumour_delay_ms` after it was learnt so that several go together. Rounds
@@ -52,7 +53,7 @@ enum class GossipMode : uint8_t { kPush, kPull, kPushPull };
 
 struct GossipOptions {
   GossipMode mode = GossipMode::kPushPull;
-  uint32_t fan_out = 2;         // exchanges begun each round; 0: none
+  uint32_t fan_out = 2;         // exchanges begun each round, evenly spread over it; 0: none
   TimeMs interval_ms = 200;     // of rounds; at least 1
   uint32_t rumour_fan_out = 3;  // 0: no rumours
   TimeMs rumour_delay_ms = 20;
@@ -65,7 +66,9 @@ struct GossipOptions {
   size_t max_digest_bytes = 16 << 10;   // of the full digests of a deep exchange
   size_t small_digest_bytes = 1 << 10;  // a full digest up to this size goes before sums are asked
   size_t max_recent = 32;               // members that a digest names because they changed lately
-  TimeMs recent_age_ms = 4000;          // how long a change counts as one; about 20 rounds
+  /// Fresh changes go with the Syn itself (push-pull only) while all together are this small.
+  size_t max_eager_bytes = 512;
+  TimeMs recent_age_ms = 4000;  // how long a change counts as one; about 20 rounds
   GossipLimits limits;
   FlowControlOptions flow;
 };
@@ -187,9 +190,11 @@ class Gossip {
   struct Difference;
   GossipSyn make_syn(TimeMs now);
   void name_recent(Digest& digest);
+  void add_eager(GossipSyn& syn);
   uint64_t choose_groups();
   Difference compare(const GossipSyn& syn) const;
-  void add_recent(Difference& difference, const GossipSyn& syn) const;
+  void add_recent(Difference& difference,
+                  const std::function<bool(const RecentChange&)>& skip) const;
   void on(const NodeId& from, const GossipSyn& syn, TimeMs now);
   void on(const NodeId& from, const GossipAck& ack, TimeMs now);
   void on(const NodeId& from, const GossipPush& push, TimeMs now);
@@ -197,7 +202,7 @@ class Gossip {
   void note_sums(const GossipAck& ack);
   size_t apply(const std::vector<MemberDelta>& deltas, TimeMs now);
   void compare_extra(const NodeId& from, uint64_t extra);
-  void note_agreement(TimeMs now);
+  void note_agreement(bool learnt, TimeMs now);
   void want(uint64_t digest_id);
 
   GossipOptions options_;
@@ -216,6 +221,7 @@ class Gossip {
   uint32_t equal_streak_ = 0;  // exchanges in a row that found equal hashes
   uint32_t unsettled_ = 0;     // exchanges since the last one that ended in agreement
   TimeMs agreed_at_;           // last time that hashes were equal
+  uint32_t turn_ = 0;          // exchanges begun in this round
   TimeMs next_round_;
   TimeMs rumour_at_;
   TimeMs deadline_;

@@ -12,7 +12,7 @@ constexpr size_t kDigestItemBytes = 11;  // id and a version of three bytes
 constexpr size_t kMaxWanted = 32;
 constexpr uint32_t kMaxAsked = 4;
 /// After so many exchanges in a row with equal hashes, recent changes are taken to be known by all.
-constexpr uint32_t kSettledStreak = 3;
+constexpr uint32_t kSettledStreak = 8;
 /// After so many that didn't end in agreement, exchanges go deep.
 constexpr uint32_t kDeepAfter = 2;
 /// Who learns of so many members at once is catching up: that is no news to others.
@@ -39,7 +39,7 @@ bool names(const Digest& digest, uint64_t id) {
 
 }  // namespace
 
-/// What a Syn tells about the difference of two views.
+/// What is known of how a peer's view differs from ours.
 struct Gossip::Difference {
   std::vector<DeltaSource> sources;  // what the peer lacks
   Digest requests;                   // what we lack
@@ -53,6 +53,7 @@ GossipSyn Gossip::make_syn(TimeMs now) {
   syn.extra = extra_;
   syn.pull = options_.mode == GossipMode::kPull;
   name_recent(syn.digest);
+  if (options_.mode == GossipMode::kPushPull) add_eager(syn);
   if (unsettled_ >= kDeepAfter) {
     ++stats_.deep;
     syn.covered = choose_groups();
@@ -95,6 +96,24 @@ void Gossip::name_recent(Digest& digest) {
     fresh.resize(options_.max_recent);
   }
   for (const uint64_t id : fresh) name(id);
+}
+
+void Gossip::add_eager(GossipSyn& syn) {
+  size_t room = options_.max_eager_bytes;
+  for (const RecentChange& item : recent_.items()) {
+    if (item.settled) continue;
+    const MemberRecordPtr* record = members().find_digest(item.id);
+    if (record == nullptr || (*record)->max_version <= item.base) continue;
+    std::vector<DeltaSource> source = {{*record, item.base}};
+    DeltaResult delta = build_delta(source, options_.order, room, random_);
+    if (!delta.complete) {
+      // So much changes that peers mostly know it already: digests are cheaper.
+      syn.deltas.clear();
+      return;
+    }
+    room -= wire_size(delta.deltas.front());
+    syn.deltas.push_back(std::move(delta.deltas.front()));
+  }
 }
 
 uint64_t Gossip::choose_groups() {
@@ -142,19 +161,19 @@ Gossip::Difference Gossip::compare(const GossipSyn& syn) const {
   return difference;
 }
 
-/// Adds those of our recent changes that the peer seems to lack.
-void Gossip::add_recent(Difference& difference, const GossipSyn& syn) const {
+/// Adds those of our recent changes that the peer seems to lack. What it has told of is skipped.
+void Gossip::add_recent(Difference& difference,
+                        const std::function<bool(const RecentChange&)>& skip) const {
   if (difference.residual == 0) return;
   // A peer that is behind a little lacks the newest: try how many of them explain the hashes.
   std::vector<DeltaSource> candidates;
   uint64_t residual = difference.residual;
   const auto& items = recent_.items();
   for (auto item = items.rbegin(); item != items.rend() && residual != 0; ++item) {
-    if (covers(syn.covered, item->id) || names(syn.digest, item->id)) continue;
     const MemberRecordPtr* mine = members().find_digest(item->id);
-    if (mine == nullptr || (*mine)->max_version <= item->base) continue;
-    const uint64_t now_known = member_hash(item->id, (*mine)->max_version);
-    const uint64_t lacking = member_hash(item->id, item->base) - now_known;
+    if (mine == nullptr || (*mine)->max_version <= item->base || skip(*item)) continue;
+    const uint64_t lacking =
+        member_hash(item->id, item->base) - member_hash(item->id, (*mine)->max_version);
     // Or this one alone: it was lost, and later ones weren't.
     if (difference.residual == lacking) {
       candidates.clear();
@@ -170,22 +189,25 @@ void Gossip::add_recent(Difference& difference, const GossipSyn& syn) const {
 
 void Gossip::on(const NodeId& from, const GossipSyn& syn, TimeMs now) {
   compare_extra(from, syn.extra);
-  if (syn.hash == hash()) {
-    note_agreement(now);
-    send(from, GossipAgree{extra_});
-    return;
-  }
-  equal_streak_ = 0;
   if (!ascending(syn.digest)) {
     ++stats_.refused;
     return;
   }
+  const size_t news = apply(syn.deltas, now);
+  if (syn.hash == hash()) {
+    note_agreement(news > 0, now);
+    send(from, GossipAgree{extra_, news > 0});
+    return;
+  }
+  equal_streak_ = 0;
   Difference difference = compare(syn);
-  add_recent(difference, syn);
+  add_recent(difference, [&syn](const RecentChange& item) {
+    return covers(syn.covered, item.id) || names(syn.digest, item.id);
+  });
 
   GossipAck ack;
   ack.extra = extra_;
-  ack.unexplained = difference.residual != 0;
+  ack.residual = difference.residual;
   DeltaResult delta =
       build_delta(difference.sources, options_.order, options_.max_delta_bytes, random_);
   ack.deltas = std::move(delta.deltas);
@@ -199,7 +221,7 @@ void Gossip::on(const NodeId& from, const GossipSyn& syn, TimeMs now) {
     }
     ack.digest = std::move(difference.requests);
   }
-  if (syn.sums_wanted && ack.unexplained) {
+  if (syn.sums_wanted && ack.residual != 0) {
     ack.sums.reserve(MemberList::kGroups);
     for (size_t group = 0; group < MemberList::kGroups; ++group) {
       ack.sums.push_back(static_cast<uint32_t>(members().group_sum(group)));
@@ -222,7 +244,24 @@ void Gossip::on(const NodeId& from, const GossipAck& ack, TimeMs now) {
     return;
   }
   const size_t news = apply(ack.deltas, now);
-  if (!ack.unexplained && !ack.more) {
+  Difference difference;
+  for (const DigestItem& item : ack.digest) {
+    const MemberRecordPtr* mine = members().find_digest(item.id);
+    if (mine != nullptr && (*mine)->max_version > item.version) {
+      difference.sources.push_back({*mine, item.version});
+    }
+  }
+  // Changes that our Syn didn't name, because everybody seemed to know them.
+  Difference settled;
+  settled.residual = 0 - ack.residual;
+  if (options_.mode == GossipMode::kPushPull) {
+    add_recent(settled, [](const RecentChange& item) { return !item.settled; });
+  }
+  if (settled.residual == 0) {
+    difference.sources.insert(difference.sources.end(), settled.sources.begin(),
+                              settled.sources.end());
+  }
+  if (settled.residual == 0 && !ack.more) {
     unsettled_ = 0;
     differing_ = 0;
   } else if (unsettled_ < kDeepAfter) {
@@ -231,15 +270,9 @@ void Gossip::on(const NodeId& from, const GossipAck& ack, TimeMs now) {
   if (ack.sums.size() == MemberList::kGroups) note_sums(ack);
   if (ack.rate != 0) flow_.on_peer(flow_.share(now), {ack.rate, ack.demand});
 
-  std::vector<DeltaSource> sources;
-  for (const DigestItem& item : ack.digest) {
-    const MemberRecordPtr* mine = members().find_digest(item.id);
-    if (mine != nullptr && (*mine)->max_version > item.version) {
-      sources.push_back({*mine, item.version});
-    }
-  }
-  if (!sources.empty()) {
-    DeltaResult delta = build_delta(sources, options_.order, options_.max_delta_bytes, random_);
+  if (!difference.sources.empty()) {
+    DeltaResult delta =
+        build_delta(difference.sources, options_.order, options_.max_delta_bytes, random_);
     flow_.on_delta(delta.complete);
     if (!delta.deltas.empty()) send(from, GossipPush{0, 0, std::move(delta.deltas)});
   }
@@ -263,11 +296,11 @@ void Gossip::note_sums(const GossipAck& ack) {
 }
 
 void Gossip::on(const NodeId& from, const GossipPush& push, TimeMs now) {
-  apply(push.deltas, now);
+  const size_t news = apply(push.deltas, now);
   if (push.hash == 0) return;  // no view to compare with
   compare_extra(from, push.extra);
   if (push.hash == hash()) {
-    note_agreement(now);
+    note_agreement(news > 0, now);
     return;
   }
   // In this mode nobody can ask. Whoever agreed with others just now tells the one that differs.
@@ -280,7 +313,7 @@ void Gossip::on(const NodeId& from, const GossipPush& push, TimeMs now) {
 
 void Gossip::on(const NodeId& from, const GossipAgree& agree, TimeMs now) {
   compare_extra(from, agree.extra);
-  note_agreement(now);
+  note_agreement(agree.learnt, now);
 }
 
 size_t Gossip::apply(const std::vector<MemberDelta>& deltas, TimeMs now) {
@@ -325,12 +358,14 @@ void Gossip::compare_extra(const NodeId& from, uint64_t extra) {
   if (extra != extra_) ready_.extra_differs.push_back(from);
 }
 
-void Gossip::note_agreement(TimeMs now) {
+void Gossip::note_agreement(bool learnt, TimeMs now) {
   ++stats_.agreements;
   agreed_at_ = now;
   unsettled_ = 0;
   differing_ = 0;
-  if (++equal_streak_ >= kSettledStreak) recent_.settle();
+  // Views that were made equal just now say nothing of what the others know.
+  equal_streak_ = learnt ? 0 : equal_streak_ + 1;
+  if (equal_streak_ >= kSettledStreak) recent_.settle();
 }
 
 void Gossip::want(uint64_t id) {

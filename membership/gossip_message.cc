@@ -41,11 +41,11 @@ size_t wire_size(const MemberDelta& delta) {
 size_t wire_size(const GossipSyn& syn) {
   return fixed64_field(syn.hash) + fixed64_field(syn.extra) + digest_fields(syn.digest) +
          fixed64_field(syn.covered) + bool_field(syn.pull) + bool_field(syn.sums_wanted) +
-         varint_field(syn.rate) + varint_field(syn.demand);
+         varint_field(syn.rate) + varint_field(syn.demand) + delta_fields(syn.deltas);
 }
 
 size_t wire_size(const GossipAck& ack) {
-  return bool_field(ack.unexplained) + fixed64_field(ack.extra) + digest_fields(ack.digest) +
+  return fixed64_field(ack.residual) + fixed64_field(ack.extra) + digest_fields(ack.digest) +
          delta_fields(ack.deltas) + bytes_field(4 * ack.sums.size()) + bool_field(ack.more) +
          varint_field(ack.rate) + varint_field(ack.demand);
 }
@@ -54,7 +54,9 @@ size_t wire_size(const GossipPush& push) {
   return fixed64_field(push.hash) + fixed64_field(push.extra) + delta_fields(push.deltas);
 }
 
-size_t wire_size(const GossipAgree& agree) { return fixed64_field(agree.extra); }
+size_t wire_size(const GossipAgree& agree) {
+  return fixed64_field(agree.extra) + bool_field(agree.learnt);
+}
 
 size_t wire_size(const GossipMessage& message) {
   return std::visit([](const auto& m) { return wire_size(m); }, message);

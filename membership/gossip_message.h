@@ -1,6 +1,7 @@
 // The messages of gossip, as plain structs; rpc/ writes them with protobuf.
 //
-//   push-pull (3 messages)   A -> B  Syn    what A knows (hash; digest of what changed lately)
+//   push-pull (3 messages)   A -> B  Syn    what A knows (hash; digest of what changed lately); the
+//                                           newest changes themselves when they are few and small
 //                            B -> A  Ack    what A lacks; a digest of what B lacks
 //                            A -> B  Push   what B lacks
 //   pull (2)                 Syn, then an Ack that asks for nothing
@@ -18,12 +19,13 @@
 //   MemberDelta  { bytes id = 1; uint64 from = 2; repeated EntryDelta entries = 3; }
 //   GossipSyn    { fixed64 hash = 1; fixed64 extra = 2; repeated fixed64 digest_ids = 3;
 //                  repeated uint64 digest_versions = 4; fixed64 covered = 5; bool pull = 6;
-//                  bool sums_wanted = 7; uint32 rate = 8; uint32 demand = 9; }
-//   GossipAck    { bool unexplained = 1; fixed64 extra = 2; repeated fixed64 digest_ids = 3;
+//                  bool sums_wanted = 7; uint32 rate = 8; uint32 demand = 9;
+//                  repeated MemberDelta deltas = 10; }
+//   GossipAck    { fixed64 residual = 1; fixed64 extra = 2; repeated fixed64 digest_ids = 3;
 //                  repeated uint64 digest_versions = 4; repeated MemberDelta deltas = 5;
 //                  repeated fixed32 sums = 6; bool more = 7; uint32 rate = 8; uint32 demand = 9; }
 //   GossipPush   { fixed64 hash = 1; fixed64 extra = 2; repeated MemberDelta deltas = 3; }
-//   GossipAgree  { fixed64 extra = 1; }
+//   GossipAgree  { fixed64 extra = 1; bool learnt = 2; }
 //
 // Thread safety: values. Values of entries and whole records are shared and never change.
 #pragma once
@@ -73,11 +75,14 @@ struct GossipSyn {
   /// and would like to. 0 and 0: not told.
   uint32_t rate = 0;
   uint32_t demand = 0;
+  /// Fresh changes, which the receiver probably lacks. `hash` and `digest` include them.
+  std::vector<MemberDelta> deltas;
 };
 
 struct GossipAck {
-  /// The difference of the two hashes is more than the two digests and the deltas account for.
-  bool unexplained = false;
+  /// The Syn's hash less the sender's, less what the two digests and the deltas account for (modulo
+  /// 2^64): 0 when the views are equal after this exchange.
+  uint64_t residual = 0;
   uint64_t extra = 0;
   Digest digest;  // what the sender lacks: it knows these only up to these versions
   std::vector<MemberDelta> deltas;
@@ -97,6 +102,7 @@ struct GossipPush {
 /// The answer to a Syn whose hash is the receiver's own.
 struct GossipAgree {
   uint64_t extra = 0;
+  bool learnt = false;  // it is so because of the Syn's deltas
 };
 
 using GossipMessage = std::variant<GossipSyn, GossipAck, GossipPush, GossipAgree>;
