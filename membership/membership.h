@@ -1,0 +1,277 @@
+// Membership: one node's view of the cluster, and its part in it. Gossip, failure detection, slot
+// ownership and election, wired together.
+//
+// How the owner drives it: step() with each message, tick() at next_deadline(), and take_ready()
+// after each of these and after every command. What is ready is obeyed in the order of its fields:
+// first the state is stored, then messages leave. A node that cannot store sends nothing.
+//
+//            step, tick, commands                      take_ready
+//     owner ----------------------> Membership ------------------------> owner
+//                                   |  Gossip           entries of all members
+//                                   |  FailureDetector  who is FAIL, may we serve
+//                                   |  Ownership        epochs, claims, slot map
+//                                   |  Election         votes, manual failover
+//
+// Lost data. A node that finds, in what the others remember of it, that its disk is empty or older
+// than what it had told, is *hollow*: it tells that its copy isn't complete, serves nothing, and
+// nobody copies from it; its replicas replace it as if it were FAIL. Where no replica has a complete
+// copy within two node timeouts it goes on with what it has. To be told of such a past, a node
+// without members takes messages of strangers that address it by its id, and says no more of itself
+// than its address and its store until it has heard from one.
+//
+// Invariants
+//   1. Nothing that a restart must remember is told before it is stored.
+//   2. The same calls with the same seed give the same outputs.
+//
+// Thread safety: belongs to one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "membership/election.h"
+#include "membership/failure_detector.h"
+#include "membership/gossip.h"
+#include "membership/membership_state.h"
+#include "membership/message.h"
+#include "membership/ownership.h"
+#include "membership/roster.h"
+
+namespace syntropy {
+
+struct MembershipOptions {
+  GossipOptions gossip;
+  DetectorConfig detector;    // its node_timeout is cluster-node-timeout
+  ElectionOptions election;   // node_timeout_ms is taken from `detector`
+  bool require_full_coverage = true;    // cluster-require-full-coverage
+  bool allow_replica_migration = true;  // cluster-allow-replica-migration
+  std::string software;                 // version of the program; at most 64 bytes
+};
+
+/// One member as this view knows it. What it hasn't told has its default value.
+struct MemberView {
+  NodeId id;
+  AddressFact address;
+  RoleFact role;
+  SlotsFact claim;
+  ReplicationFact replication;
+  LoadFact load;
+  SoftwareFact software;
+  Liveness liveness = Liveness::kAlive;
+  bool contact = false;  // introduced, and has told nothing yet (Redis: handshake)
+};
+
+/// Whether and why not this node may serve slots.
+enum class ClusterHealth : uint8_t {
+  kOk,
+  kUncovered,  // a slot has no owner or its owner is FAIL, and full coverage is required
+  kCutOff,     // this node isn't with the majority, or may have been declared dead
+};
+
+struct MembershipSend {
+  NodeId to;
+  Message message;
+};
+
+/// To an address whose node isn't known yet.
+struct MeetSend {
+  std::string host;
+  uint16_t bus_port = 0;
+  Meet message;
+};
+
+struct MembershipReady {
+  /// First: MembershipOptions' owner stores state() durably before anything below happens. If it
+  /// can't, the sends are dropped (every message may be lost).
+  bool store = false;
+  std::vector<MembershipSend> sends;
+  std::vector<MeetSend> meets;
+  /// This node is a replica of it from now on; no node inside: it became a primary. Unset: no
+  /// change.
+  std::optional<NodeId> follow;
+  /// Became a primary by winning the slots of this one: begin a new lineage.
+  NodeId promoted_over;
+  /// Slots that changed hands in this view, in the order in which they did.
+  std::vector<SlotMove> moves;
+  std::vector<NodeId> failed;   // newly FAIL
+  std::vector<NodeId> refuted;  // no longer FAIL
+  std::vector<NodeId> removed;  // forgotten
+  /// Something that clients are told (slots, addresses, roles, liveness, health) changed.
+  bool routing_changed = false;
+  TimeMs pause_writes_until = 0;  // Election: manual failover, this node being the primary
+  bool resume_writes = false;
+  bool manual_failed = false;  // the manual failover that this node had begun came to nothing
+  /// Others were told to forget this node.
+  bool forgotten = false;
+
+  bool empty() const;
+};
+
+class Membership final : private Roster, private ElectionView {
+ public:
+  /// A node that has been one before (`state` is what was stored) or is new (the id and the store
+  /// are set, the rest is empty). `random` outlives this.
+  Membership(const MembershipOptions& options, const MembershipState& state, Random& random,
+             TimeMs now);
+  /// For simulations: in the midst of its life, knowing `view` (this node's record is in it) and
+  /// `map` (of all their claims), which many nodes share until they change.
+  Membership(const MembershipOptions& options, const MembershipState& state,
+             const MemberList& view, SlotMap map, Random& random, TimeMs now);
+  ~Membership() override;
+  Membership(const Membership&) = delete;
+  Membership& operator=(const Membership&) = delete;
+
+  // --- what happens ------------------------------------------------------------------------------
+
+  /// `from` is the authenticated sender; `from_host` its address as seen here (for Meet).
+  void step(const NodeId& from, const Message& message, std::string_view from_host, TimeMs now);
+  void tick(TimeMs now);
+  /// When tick() must be called at the latest.
+  TimeMs next_deadline() const;
+  void take_ready(MembershipReady& into);
+
+  /// The node's host refuses connections to it.
+  void unreachable(const NodeId& node, TimeMs now);
+  /// The wall clock, for stamps of joining and forgetting. Told once in a while.
+  void set_wall_ms(uint64_t wall_ms) { wall_ms_ = wall_ms; }
+  void set_options(const MembershipOptions& options, TimeMs now);
+
+  // --- what this node tells ----------------------------------------------------------------------
+
+  void set_address(const AddressFact& address, TimeMs now);
+  void set_load(const LoadFact& load, TimeMs now);
+  /// This node's own copy; of a primary `complete` is true unless it lost its data.
+  void set_replication(const OwnReplication& replication, TimeMs now);
+
+  // --- commands (errors: kInvalidArgument, kNotFound, kAlreadyExists, kUnavailable) --------------
+
+  Status meet(std::string host, uint16_t bus_port, TimeMs now);
+  /// The whole cluster forgets it. kNotFound: unknown; kInvalidArgument: this node or its primary.
+  Status forget(const NodeId& node, TimeMs now);
+  Status add_slots(const SlotRanges& slots, TimeMs now);
+  Status del_slots(const SlotRanges& slots, TimeMs now);
+  void flush_slots(TimeMs now);
+  Status set_slot_migrating(uint16_t slot, const NodeId& to, TimeMs now);
+  Status set_slot_importing(uint16_t slot, const NodeId& from, TimeMs now);
+  void set_slot_stable(uint16_t slot, TimeMs now);
+  Status set_slot_owner(uint16_t slot, const NodeId& node, TimeMs now);
+  Status set_config_epoch(uint64_t epoch, TimeMs now);
+  std::optional<uint64_t> bump_epoch(TimeMs now);
+  /// Become a replica of `primary`; this node must own no slots.
+  Status replicate(const NodeId& primary, TimeMs now);
+  Status fail_over(FailoverMode mode, TimeMs now);
+  /// Election::writes_paused.
+  void writes_paused(const LineageId& lineage, uint64_t offset, TimeMs now);
+  /// CLUSTER RESET: the state for a new Membership that takes this one's place. Without members
+  /// and slots, a primary; hard: with a new id, and no epochs.
+  MembershipState after_reset(bool hard) const;
+
+  // --- questions ---------------------------------------------------------------------------------
+
+  /// What has to be stored now.
+  MembershipState state() const;
+  const NodeId& self() const { return self_; }
+  const MemberList& members() const { return gossip_.members(); }
+  /// Nullopt: unknown.
+  std::optional<MemberView> member(const NodeId& id) const;
+  Liveness liveness(const NodeId& id) const { return detector_.liveness(id); }
+  const SlotMap& slots() const { return ownership_.map(); }
+  const OwnershipState& epochs() const { return ownership_.state(); }
+  /// Whom this node replicates; no node: it is a primary.
+  const NodeId& primary() const { return role_.primary; }
+  const NodeId& shard() const { return role_.shard; }
+  ClusterHealth health(TimeMs now) const;
+  /// The moment from which health() is kCutOff unless more is heard (FailureDetector).
+  TimeMs serve_until() const { return detector_.serve_until(); }
+  size_t failure_reports(const NodeId& id) const { return detector_.failure_reports(id); }
+  /// Equal in views that agree on all members, their entries and who is FAIL.
+  uint64_t hash() const;
+  const GossipStats& gossip_stats() const { return gossip_.stats(); }
+  double loss() const { return detector_.loss(); }
+
+ private:
+  // Roster
+  size_t size() const override { return roster_.size(); }
+  const NodeId& id(size_t rank) const override { return roster_.at(rank)->id; }
+  uint64_t incarnation(size_t rank) const override;
+  bool votes(size_t rank) const override;
+
+  // ElectionView
+  NodeId primary_of(const NodeId& node) const override;
+  bool failed(const NodeId& node) const override;
+  std::vector<ReplicaView> replicas_of(const NodeId& primary) const override;
+  OwnReplication own_replication() const override { return replication_; }
+  LineageId lineage_of(const NodeId& primary) const override;
+
+  void tell(EntryKey key, std::string_view value, TimeMs now);
+  void tell_role(TimeMs now);
+  void tell_incarnation(TimeMs now);
+  void tell_replication(TimeMs now);
+  void tell_forgotten(const NodeId& node, uint64_t stamp, TimeMs now);
+  void become_primary(TimeMs now);
+  void become_replica(const NodeId& primary, TimeMs now);
+  bool hollow(const MemberRecord& record) const;
+  void recall();
+  void look_for_past(const GossipMessage& message, TimeMs now);
+  void lose_data(TimeMs now);
+  void check_lost_data(TimeMs now);
+  bool has_complete_replica() const;
+  void introduce(TimeMs now);
+  void send_meets(TimeMs now);
+  uint64_t forgotten_stamp(const NodeId& node) const;
+  void reserve_versions();
+
+  void pump(TimeMs now);
+  bool pump_gossip(TimeMs now);
+  bool pump_detector(TimeMs now);
+  bool pump_ownership(TimeMs now);
+  bool pump_election(TimeMs now);
+  void on_change(const MemberChange& change, TimeMs now);
+  void on_own_change(const MemberChange& change, TimeMs now);
+  void on_suspects(const MemberRecord& observer, TimeMs now);
+  void on_forgotten(const MemberRecord& teller, TimeMs now);
+  void on_meet(const NodeId& from, const Meet& meet, std::string_view from_host, TimeMs now);
+  Meet introduction(uint64_t token, bool reply_wanted) const;
+  bool takes_from(const NodeId& from) const;
+
+  MembershipOptions options_;
+  struct PendingMeet {
+    std::string host;
+    uint16_t bus_port = 0;
+    uint64_t token = 0;
+    TimeMs next_at = 0;
+    TimeMs until = 0;
+  };
+
+  const NodeId self_;
+  const uint64_t store_;
+  Random& random_;
+  Gossip gossip_;
+  MemberList roster_;  // follows gossip_.members() member by member, for the detector
+  FailureDetector detector_;
+  Ownership ownership_;
+  Election election_;
+
+  RoleFact role_;
+  AddressFact address_;
+  uint64_t incarnation_ = 0;
+  OwnReplication replication_;
+  uint64_t joined_ = 0;  // Unix ms of the last introduction
+  uint64_t wall_ms_ = 0;
+  EntryVersion version_bound_ = 0;
+  std::vector<NodeStamp> forgotten_;  // by this node, ascending by node
+  std::vector<PendingMeet> pending_meets_;
+  bool introduced_ = false;  // has told all of its entries
+  bool lost_data_ = false;
+  TimeMs lost_since_ = 0;
+  bool election_due_ = false;  // something that ElectionView tells has changed
+  MembershipReady ready_;
+  GossipReady gossip_ready_;
+  FailureDetector::Ready detector_ready_;
+};
+
+}  // namespace syntropy

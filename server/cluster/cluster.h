@@ -1,0 +1,88 @@
+// Cluster: a node's part in a cluster, running. Drives the cores (membership/membership.h, the
+// replication sessions of server/replication) with a transport (rpc/transport.h) and a store, on
+// the transport's thread, "the loop".
+//
+//   clients' threads              the loop                                 the bus
+//   ----------------              --------                                 -------
+//   gate(): may I serve, and      Membership <- messages, alarms <-------- other nodes
+//   whose slot is it              | ready: store, then send ------------->
+//   commits -> ReplicationLog --> PrimarySession per replica ---stream--->
+//   await(): enough copies? <---- AckTracker <----------------- acks
+//                                 ReplicaSession <------------- stream --- primary
+//                                 |  rows are merged by a thread of its own, not by the loop
+//
+// The same class runs in the server (sockets, RocksDB) and in tests/simulation (a network and an
+// engine in memory, virtual time).
+//
+// Thread safety: functions marked "any thread" from any thread; the rest on the loop.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "membership/membership.h"
+#include "server/cluster/routing.h"
+#include "storage/base/status.h"
+
+namespace syntropy {
+
+/// How many copies a write needs before its reply (cluster-write-acks).
+enum class WriteAcks : uint8_t {
+  kOne,       // this node's own, as appendfsync says
+  kMajority,  // of the shard: this node and its replicas
+  kAll,
+};
+
+class Cluster {
+ public:
+  virtual ~Cluster() = default;
+
+  /// Any thread.
+  ClusterGate& gate() { return gate_; }
+
+  /// Runs `ask` on the loop and waits for what it returns. From any thread but the loop, and not
+  /// from an I/O thread, which must not wait: commands that use it carry kWorker.
+  template <class Ask>
+  auto call(Ask ask) {
+    using Answer = decltype(ask(std::declval<Cluster&>()));
+    std::promise<Answer> promise;
+    std::future<Answer> answer = promise.get_future();
+    post([&] { promise.set_value(ask(*this)); });
+    return answer.get();
+  }
+
+  /// Any thread.
+  virtual void post(std::function<void()> job) = 0;
+
+  /// Any thread. Calls `done` once, on the loop, when what is in the log up to now is held by
+  /// enough nodes, or with kUnavailable when `timeout_ms` has passed or this node stops being the
+  /// primary: the write may still appear then.
+  virtual void await(WriteAcks acks, uint64_t timeout_ms,
+                     std::function<void(const Status&)> done) = 0;
+  /// Any thread. WAIT: calls `done` with the number of replicas that hold what is in the log up to
+  /// now, when it is `replicas` or more, or when `timeout_ms` has passed (0: never).
+  virtual void wait(uint64_t replicas, uint64_t timeout_ms, std::function<void(uint64_t)> done) = 0;
+  /// Any thread. How many replicas' last acknowledgement is not older than `max_lag_ms`
+  /// (min-replicas-to-write).
+  virtual uint64_t good_replicas(uint64_t max_lag_ms) const = 0;
+
+  // --- on the loop -------------------------------------------------------------------------------
+
+  virtual Membership& membership() = 0;
+  /// After calls to membership(): obeys what it wants done.
+  virtual void settle() = 0;
+  virtual TimeMs now() const = 0;
+  /// CLUSTER RESET. kUnavailable for a primary that holds keys.
+  virtual Status reset(bool hard) = 0;
+  /// CLUSTER SAVECONFIG.
+  virtual Status store() = 0;
+
+ private:
+  ClusterGate gate_;
+};
+
+}  // namespace syntropy
