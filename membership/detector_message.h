@@ -83,7 +83,7 @@ struct Ballot {
   uint64_t incarnation = 0;
   bool decided = false;            // FAIL; the fields below are empty then
   uint32_t age_ms = 0;             // of the oldest vote in it
-  std::vector<uint64_t> accusers;  // NodeId::prefix of observers that suspect it, ascending
+  std::vector<uint64_t> accusers;  // digest_id of observers that suspect it, ascending
   uint64_t roster_hash = 0;        // of the member list that gives the ranks; 0 without votes
   VoterSet votes;  // wire: bytes, bit i is bit i % 8 of byte i / 8, no zeros at the end
   bool operator==(const Ballot&) const = default;
@@ -97,6 +97,11 @@ struct BallotNews {
 
 using DetectorMessage =
     std::variant<Ping, Ack, IndirectProbe, RelayedPing, RelayedAck, IndirectAck, BallotNews>;
+
+struct DetectorOutgoing {
+  NodeId to;
+  DetectorMessage message;
+};
 
 size_t wire_size(const Ping& message);
 size_t wire_size(const Ack& message);

@@ -28,14 +28,16 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "membership/detector_message.h"
 #include "membership/entry.h"
+#include "membership/failure_ballot.h"
+#include "membership/heartbeat.h"
 #include "membership/node_id.h"
+#include "membership/observers.h"
 #include "membership/roster.h"
 #include "storage/base/random.h"
 
@@ -56,12 +58,9 @@ struct DetectorConfig {
 
 enum class Liveness : uint8_t { kAlive, kSuspect, kFailed };
 
-class FailureDetector {
+class FailureDetector final : private Witness {
  public:
-  struct Outgoing {
-    NodeId to;
-    DetectorMessage message;
-  };
+  using Outgoing = DetectorOutgoing;
 
   /// In the order in which they must be dealt with.
   struct Ready {
@@ -70,7 +69,7 @@ class FailureDetector {
     std::optional<uint64_t> raise_incarnation;
     /// Publish as this node's own list of suspects, urgently. Ascending; may be empty.
     std::optional<std::vector<Suspect>> suspects;
-    /// Newly FAIL. Start elections, tell clients.
+    /// Newly FAIL. Start elections, tell clients. liveness() says whether it still is.
     std::vector<Suspect> failed;
     /// No longer FAIL: seen at a higher incarnation, or forgotten.
     std::vector<NodeId> refuted;
@@ -83,7 +82,8 @@ class FailureDetector {
   /// `roster` holds `self` at all times. Both references outlive this.
   FailureDetector(const DetectorConfig& config, const NodeId& self, const Roster& roster,
                   Random& random);
-  ~FailureDetector();
+  FailureDetector(const FailureDetector&) = delete;
+  FailureDetector& operator=(const FailureDetector&) = delete;
 
   // What the owner tells. All but start() after the roster has changed, one member at a time.
 
@@ -128,11 +128,84 @@ class FailureDetector {
   /// All FAIL decisions, to be sent to a node whose hash differs. Nullopt: there are none.
   std::optional<BallotNews> failures() const;
   /// Share of messages to this node that are lost, 0 .. 1, as it was lately.
-  double loss() const;
+  double loss() const override { return loss_; }
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  struct Watch {
+    NodeId id;
+    Heartbeat beat;
+    TimeMs pinged_at = 0;
+    TimeMs refused_at = 0;   // 0: its host didn't refuse us
+    TimeMs grace_until = 0;  // until then it hasn't had the time to give us a lease
+    uint32_t probes = 0;
+    bool initiates = false;
+    bool failed = false;
+    bool silent = false;     // not heard for its time
+    bool suspected = false;  // ... and we trust ourselves enough to say so
+    bool votes = false;
+  };
+
+  // Heartbeats (failure_detector.cc).
+  Watch* find(const NodeId& id);
+  const Watch* find(const NodeId& id) const;
+  void notice_pause(TimeMs now);
+  void on_numbers(const NodeId& from, uint32_t seq, uint32_t seen, bool direct, TimeMs now);
+  void on_ping(const NodeId& from, const Ping& ping, TimeMs now);
+  void on_relay(const NodeId& from, const DetectorMessage& message, TimeMs now);
+  void answer_relayed(const NodeId& helper, const RelayedPing& ping, TimeMs now);
+  void count_loss(const Heartbeat::Received& received);
+  void ping(Watch& watch, TimeMs now, bool with_helpers);
+  void send_round(TimeMs now);
+  void service(Watch& watch, TimeMs now);
+  void set_suspected(Watch& watch, bool suspected, TimeMs now);
+  TimeMs patience(const Watch& watch) const;
+  bool lagging(const Watch& watch, TimeMs now) const;
+  TimeMs alarm(const Watch& watch, TimeMs now) const;
+  void send(const NodeId& to, const DetectorMessage& message);
+
+  // The view (detector_view.cc).
+  Sight sight(const NodeId& id) const override;
+  /// How many times the usual to wait before suspecting anybody; 0: suspect nobody.
+  unsigned caution(TimeMs now) const;
+  void refresh_neighbours(TimeMs now);
+  void refresh_voters();
+  void publish_suspects();
+  void settle(TimeMs now);
+  void refute(TimeMs now);
+  void majority_stale();
+  void check_majority(TimeMs now);
+  bool reaches_majority() const;
+  TimeMs leases_until() const;
+
+  DetectorConfig config_;
+  NodeId self_;
+  const Roster& roster_;
+  Random& random_;
+  ObserverRing ring_;
+  TimeMs interval_ = 0;
+  TimeMs fast_interval_ = 0;
+
+  BallotBox::Events events_;
+  BallotBox box_;
+  std::vector<Watch> watches_;  // ascending by id
+  ObserverRing::Reach reach_;
+  std::vector<Suspect> published_;
+  std::optional<std::vector<Suspect>> to_publish_;
+  std::optional<uint64_t> to_raise_;
+  size_t failed_handled_ = 0;  // of events_
+  size_t refuted_handled_ = 0;
+  uint64_t raised_ = 0;
+  TimeMs refute_at_ = 0;  // not again before
+  double loss_ = 0;
+  TimeMs started_at_ = 0;
+  TimeMs round_at_ = BallotBox::kNever;
+  TimeMs alarm_at_ = BallotBox::kNever;
+  TimeMs caught_up_at_ = 0;  // lateness before this was dealt with
+  TimeMs majority_check_at_ = BallotBox::kNever;
+  TimeMs majority_checked_at_ = 0;
+  uint64_t majority_revision_ = 0;
+  bool started_ = false;
+  bool with_majority_ = true;
 };
 
 }  // namespace syntropy

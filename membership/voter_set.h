@@ -33,7 +33,7 @@ class VoterSet {
   /// How many are in both.
   size_t count_in(const VoterSet& other) const;
   size_t count() const;
-  bool empty() const { return count() == 0; }
+  bool empty() const { return words_ == nullptr; }
   void clear() { words_.reset(); }
   /// Without trailing zero words; empty for the empty set.
   const Words& words() const;
@@ -44,7 +44,7 @@ class VoterSet {
   Words& writable(size_t size);
   void trim();
 
-  std::shared_ptr<Words> words_;  // null: the empty set
+  std::shared_ptr<Words> words_;  // null: the empty set; the last word is never 0
 };
 
 }  // namespace syntropy
