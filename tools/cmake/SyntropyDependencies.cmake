@@ -5,6 +5,7 @@
 # Targets for those whose packages differ between systems:
 #   syntropy::rocksdb   RocksDB, shared where there is one
 #   syntropy::xxhash    <xxhash.h>
+#   syntropy::protobuf  the run time of the messages between nodes; their compiler is SYNTROPY_PROTOC
 #   syntropy::lzf       <lzf.h>
 #   syntropy::hiredis   a client's side of the protocol, for the command line tool
 #   syntropy::jemalloc  the allocator of our programs; empty under a sanitizer, which brings its own
@@ -15,6 +16,7 @@ set(syntropy_FIND_REQUIRED TRUE)
 include(${CMAKE_CURRENT_LIST_DIR}/SyntropyFindParts.cmake)
 unset(CMAKE_FIND_PACKAGE_NAME)
 find_package(CLI11 REQUIRED)
+find_program(SYNTROPY_PROTOC protoc REQUIRED)
 find_package(nlohmann_json REQUIRED)
 
 pkg_check_modules(SYNTROPY_HIREDIS REQUIRED IMPORTED_TARGET hiredis>=0.14)

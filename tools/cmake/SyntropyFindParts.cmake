@@ -7,6 +7,7 @@ find_dependency(PkgConfig)
 find_dependency(Boost 1.81 CONFIG)
 find_dependency(fmt 9)
 find_dependency(spdlog 1.10)
+find_dependency(OpenSSL 3)
 
 # RocksDB calls only versions of one major number compatible, we ask for 7.8 or anything newer.
 find_dependency(RocksDB)
@@ -28,6 +29,13 @@ pkg_check_modules(SYNTROPY_XXHASH REQUIRED IMPORTED_TARGET libxxhash>=0.8)
 if(NOT TARGET syntropy::xxhash)
   add_library(syntropy::xxhash INTERFACE IMPORTED)
   target_link_libraries(syntropy::xxhash INTERFACE PkgConfig::SYNTROPY_XXHASH)
+endif()
+
+# Found by pkg-config, as CMake's own module knows nothing of what newer versions are linked with.
+pkg_check_modules(SYNTROPY_PROTOBUF REQUIRED IMPORTED_TARGET protobuf-lite>=3.21)
+if(NOT TARGET syntropy::protobuf)
+  add_library(syntropy::protobuf INTERFACE IMPORTED)
+  target_link_libraries(syntropy::protobuf INTERFACE PkgConfig::SYNTROPY_PROTOBUF)
 endif()
 
 # LibLZF has a pkg-config file on some systems only, and its header is not always in a folder.

@@ -15,7 +15,8 @@ foreach(library IN LISTS syntropy_libraries)
   target_sources(libsyntropy PRIVATE $<TARGET_OBJECTS:${library}>)
 endforeach()
 target_link_libraries(libsyntropy PRIVATE Threads::Threads fmt::fmt spdlog::spdlog
-                                          syntropy::rocksdb syntropy::xxhash syntropy::lzf)
+                                          syntropy::rocksdb syntropy::xxhash syntropy::lzf
+                                          syntropy::protobuf OpenSSL::SSL OpenSSL::Crypto)
 target_include_directories(libsyntropy
                            INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 target_compile_features(libsyntropy INTERFACE cxx_std_20)
