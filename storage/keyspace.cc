@@ -28,21 +28,21 @@ Result<uint64_t> read_number(Engine& engine, const std::string& key) {
   return decode_u64(**value);
 }
 
-Result<WriterId> writer_id_of(Engine& engine, const KeyspaceOptions& options) {
+Result<WriterId> writer_id_of(Engine& engine, WriterId new_id, bool replicated) {
   Result<uint64_t> stored = read_number(engine, writer_record_key());
   if (!stored.ok()) return stored;
   Result<std::optional<std::string>> clean = read_record(engine, clean_record_key());
   if (!clean.ok()) return clean.status();
-  const bool keep = *stored != 0 && (clean->has_value() || !options.replicated);
+  const bool keep = *stored != 0 && (clean->has_value() || !replicated);
   if (keep && !clean->has_value()) return stored;
   std::unique_ptr<EngineBatch> batch = engine.new_batch();
-  if (!keep) batch->put(writer_record_key(), encode_u64(options.new_writer_id));
+  if (!keep) batch->put(writer_record_key(), encode_u64(new_id));
   if (clean->has_value()) batch->erase(clean_record_key());
   Status written = engine.write(*batch);
   // No row may be stamped with an id that the loss of power could take back.
   if (written.ok()) written = engine.sync();
   if (!written.ok()) return written;
-  return keep ? *stored : options.new_writer_id;
+  return keep ? *stored : new_id;
 }
 
 std::string end_of(std::string prefix) {
@@ -73,7 +73,10 @@ Keyspace::Keyspace(Engine& engine, Clock& clock, PurgePolicy& purge, const Keysp
 
 Result<std::unique_ptr<Keyspace>> Keyspace::open(Engine& engine, Clock& clock, PurgePolicy& purge,
                                                  const KeyspaceOptions& options) {
-  Result<WriterId> writer = writer_id_of(engine, options);
+  Result<bool> was_replicated = ReplicationLog::exists(engine);
+  if (!was_replicated.ok()) return was_replicated.status();
+  const bool replicated = options.replicated || *was_replicated;
+  Result<WriterId> writer = writer_id_of(engine, options.new_writer_id, replicated);
   if (!writer.ok()) return writer.status();
   Result<uint64_t> clock_bound = read_number(engine, clock_record_key());
   if (!clock_bound.ok()) return clock_bound.status();
@@ -83,6 +86,12 @@ Result<std::unique_ptr<Keyspace>> Keyspace::open(Engine& engine, Clock& clock, P
   keyspace->writer_id_ = *writer;
   keyspace->ahead_stamp_ = *ahead;
   keyspace->latest_stamp_ = std::max(keyspace->hlc_.last(), *ahead);
+  if (replicated) {
+    Result<std::unique_ptr<ReplicationLog>> log = ReplicationLog::open(engine, options.log);
+    if (!log.ok()) return log.status();
+    keyspace->log_ = std::move(*log);
+    keyspace->log_view_ = keyspace->log_.get();
+  }
   Status loaded = keyspace->load_databases();
   if (loaded.ok()) loaded = keyspace->load_watermark();
   if (!loaded.ok()) return loaded;
@@ -230,6 +239,25 @@ Result<uint64_t> Keyspace::expire_due(uint64_t now_ms, uint64_t limit) {
   const Status committed = tick.commit();
   if (!committed.ok()) return committed;
   return drained;
+}
+
+Status Keyspace::start_replication(const ReplicationLogOptions& options, const LineageId& first) {
+  const std::lock_guard lock(lock_);
+  if (log_) return {};
+  Result<std::unique_ptr<ReplicationLog>> log = ReplicationLog::open(engine_, options);
+  if (!log.ok()) return log.status();
+  LogChange change;
+  change.kind = LogChange::Kind::kMove;
+  change.position.begin_lineage(first);
+  change.writer = true;
+  std::unique_ptr<EngineBatch> batch = engine_.new_batch();
+  Status written = (*log)->stage(&change, *batch);
+  if (written.ok()) written = engine_.write(*batch);
+  if (!written.ok()) return written;
+  (*log)->publish();
+  log_ = std::move(*log);
+  log_view_.store(log_.get(), std::memory_order_release);
+  return {};
 }
 
 Status Keyspace::mark_clean() {

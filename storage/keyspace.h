@@ -36,6 +36,7 @@
 #include "storage/engine.h"
 #include "storage/local_records.h"
 #include "storage/purge.h"
+#include "storage/replication_log.h"
 #include "storage/row_cache.h"
 
 namespace syntropy {
@@ -46,10 +47,13 @@ struct KeyspaceOptions {
   uint64_t max_clock_drift_ms = 60'000;        // storage/base/hlc.h
   /// For a directory that has none yet, and see `replicated`. Random; not 0.
   WriterId new_writer_id = 0;
-  /// Other nodes hold copies of the rows. A start that wasn't preceded by mark_clean() then takes
-  /// the new writer id: what the loss of power took from this node may live on elsewhere, and a
-  /// counter's total that goes on from an older one in the same name would replace the newer.
+  /// Other nodes hold copies of the rows: the keyspace keeps a replication log. A store that once
+  /// was replicated is so for good, whatever this says. A start that wasn't preceded by
+  /// mark_clean() then takes the new writer id: what the loss of power took from this node may live
+  /// on elsewhere, and a counter's total that goes on from an older one in the same name would
+  /// replace the newer.
   bool replicated = false;
+  ReplicationLogOptions log;
 };
 
 struct KeyspaceStats {
@@ -101,6 +105,13 @@ class Keyspace {
   /// database was flushed, so that a compaction would free much.
   Result<bool> settle_purge();
 
+  /// Null when the store isn't replicated. Until LogApplier::begin_lineage() makes it the writer, a
+  /// replicated keyspace refuses to commit changes of rows.
+  ReplicationLog* replication_log() const { return log_view_.load(std::memory_order_acquire); }
+  /// Makes a store that isn't replicated one that is, and the writer of a first lineage; nothing if
+  /// it is one. On an error it isn't.
+  Status start_replication(const ReplicationLogOptions& options, const LineageId& first);
+
   /// The last call before a shutdown: makes everything durable and notes that nothing was lost.
   Status mark_clean();
 
@@ -130,6 +141,8 @@ class Keyspace {
   Engine& engine_;
   Clock& clock_;
   PurgePolicy& purge_;
+  std::unique_ptr<ReplicationLog> log_;  // changed under lock_ held exclusively
+  std::atomic<ReplicationLog*> log_view_{nullptr};
   const uint32_t databases_;
   WriterId writer_id_ = 0;
   RowCache cache_;

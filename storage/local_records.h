@@ -9,6 +9,7 @@
 //                                               follow
 //   watermark     expires_at_ms:u64 row_key     the expiry index is drained up to here
 //   databases     physical:u16 * n              physical number of each logical database
+//   replication/offset, replication/history    storage/replication_log.h
 //   count/db:u16be   keys:u64 expiring:u64      counted keys of a physical database
 //   flush/db:u16be   stamp:u64                  rows of it up to this stamp are flushed
 //
@@ -33,6 +34,8 @@ std::string clock_record_key();
 std::string ahead_record_key();
 std::string watermark_record_key();
 std::string databases_record_key();
+std::string log_offset_record_key();
+std::string log_history_record_key();
 
 /// Keys of the records of a physical database, and where those of all databases begin.
 std::string count_record_key(uint16_t db);

@@ -31,6 +31,7 @@
 #include "storage/engine.h"
 #include "storage/keyspace.h"
 #include "storage/overlay.h"
+#include "storage/replication_log.h"
 #include "storage/row.h"
 
 namespace syntropy {
@@ -142,12 +143,17 @@ class Tick {
   /// `stamp` is above all rows here, else it counts those that survive, holding the lock. Not in a
   /// tick that has drained. Errors as merge_row().
   Result<bool> merge_flush(uint16_t physical_db, HlcStamp stamp);
+  /// Says what commit() does to the replication log, instead of appending what the tick changes.
+  /// The store must have one. For LogApplier (storage/log_applier.h).
+  void change_log(LogChange change) { log_change_ = std::move(change); }
 
   // --- the end -----------------------------------------------------------------------------------
 
-  /// Writes the overlay to the engine, makes it visible to all, releases the lock. On an error
-  /// nothing was written, and every reply that touched_uncommitted() must be replaced by it. Ok
-  /// doesn't say yet that it is stored (Engine::write()): Durability::finish_tick() does.
+  /// Writes the overlay to the engine, makes it visible to all, releases the lock. What it changed
+  /// is in the replication log, if the store keeps one, with the same write. On an error (of the
+  /// engine, or kUnavailable: this node follows another one) nothing was written, and every reply
+  /// that touched_uncommitted() must be replaced by it. Ok doesn't say yet that it is stored
+  /// (Engine::write()): Durability::finish_tick() does.
   Status commit();
   bool has_writes() const;
   /// Bytes of rows waiting for commit(): the caller commits early when they grow large.
@@ -221,6 +227,7 @@ class Tick {
   void fill_batch(EngineBatch& batch);
   void fill_row(EngineBatch& batch, Overlay::Entry& entry);
   void fill_database_changes(EngineBatch& batch);
+  Status stage_log();
   void publish();
   void forget_writes();
   void unlock();
@@ -247,6 +254,8 @@ class Tick {
   std::vector<Due> drained_;
   ExpiryWatermark watermark_;  // where draining stands with drained_, when has_watermark_
   bool has_watermark_ = false;
+  std::optional<LogChange> log_change_;
+  bool log_staged_ = false;
   std::vector<CountDelta> count_delta_;  // by physical number
   std::vector<uint16_t> counted_;        // physical numbers whose delta was measured
   std::vector<std::pair<uint64_t, Overlay::Entry*>> sorted_;  // with where the row key begins

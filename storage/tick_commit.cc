@@ -22,7 +22,7 @@ std::string expiry_key(uint64_t expires_at_ms, std::string_view row_key) {
 
 bool Tick::has_writes() const {
   return !overlay_.empty() || !changes_.physical.empty() || !changes_.flush_stamp.empty() ||
-         has_watermark_;
+         has_watermark_ || log_change_.has_value();
 }
 
 size_t Tick::pending_bytes() const { return overlay_.bytes(); }
@@ -145,6 +145,14 @@ Status Tick::commit() {
   measure_deltas();
   batch_->clear();
   fill_batch(*batch_);
+  if (ReplicationLog* log = keyspace_.log_.get(); log != nullptr) {
+    const Status staged = stage_log();
+    if (!staged.ok()) {
+      forget_writes();
+      unlock();
+      return staged;
+    }
+  }
   overlay_.for_each([&](Overlay::Entry& entry) {
     keyspace_.cache_.begin_commit(entry.current->hash(), entry.current->key());
   });
@@ -160,9 +168,34 @@ Status Tick::commit() {
     });
   }
   if (changes_databases) keyspace_.database_epoch_.fetch_add(1);
+  const bool logged = log_staged_ && written.ok();
   forget_writes();
   unlock();
+  if (logged) keyspace_.log_->notify();
   return written;
+}
+
+Status Tick::stage_log() {
+  ReplicationLog& log = *keyspace_.log_;
+  if (!changes_.physical.empty()) {
+    return Status::unavailable("databases of a replicated store can't be exchanged");
+  }
+  if (!log_change_) {
+    LogRecordBuilder& record = log.builder();
+    record.clear();
+    record.reserve(overlay_.bytes());
+    for (uint32_t db = 0; db < changes_.flush_stamp.size(); ++db) {
+      const HlcStamp stamp = changes_.flush_stamp[db];
+      if (stamp != 0) record.add_flush(static_cast<uint16_t>(db), stamp);
+    }
+    for (const auto& [position, entry] : sorted_) {
+      record.add_row(entry->current->key(), entry->current->value());
+    }
+    if (record.empty()) return {};  // local records alone
+  }
+  const Status staged = log.stage(log_change_ ? &*log_change_ : nullptr, *batch_);
+  log_staged_ = staged.ok();
+  return staged;
 }
 
 void Tick::fill_batch(EngineBatch& batch) {
@@ -251,6 +284,7 @@ void Tick::publish() {
   keyspace_.unsaved_clock_bound_ = 0;
   keyspace_.ahead_unsaved_ = false;
   keyspace_.latest_stamp_.store(std::max(keyspace_.hlc_.last(), keyspace_.ahead_stamp_));
+  if (log_staged_) keyspace_.log_->publish();
   overlay_.for_each(
       [&](Overlay::Entry& entry) { keyspace_.cache_.end_commit(entry.current, !entry.base); });
 }
@@ -260,6 +294,8 @@ void Tick::forget_writes() {
   changes_ = {};
   drained_.clear();
   has_watermark_ = false;
+  log_change_.reset();
+  log_staged_ = false;
   located_ = {};
   overlay_mark_ = 0;
   saved_changes_.reset();

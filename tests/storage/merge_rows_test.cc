@@ -12,6 +12,7 @@
 #include "storage/counter.h"
 #include "storage/keyspace.h"
 #include "storage/local_keys.h"
+#include "storage/log_applier.h"
 #include "storage/memory_engine.h"
 #include "storage/merge.h"
 #include "storage/tick.h"
@@ -63,6 +64,8 @@ class Node {
     options.replicated = true;
     purge_ = std::make_unique<PurgePolicy>(PurgePolicy::Mode::kNever);
     keyspace_ = std::move(*Keyspace::open(engine_, clock_, *purge_, options));
+    SeededRandom random(next_writer_);
+    ASSERT_TRUE(LogApplier(*keyspace_).begin_lineage(LineageId::random(random)).ok());
   }
 
   void lose_power() {
