@@ -65,9 +65,11 @@ struct GossipOptions {
   size_t max_delta_bytes = 32 << 10;
   size_t max_digest_bytes = 16 << 10;   // of the full digests of a deep exchange
   size_t small_digest_bytes = 1 << 10;  // a full digest up to this size goes before sums are asked
-  size_t max_recent = 32;               // members that a digest names because they changed lately
+  size_t max_recent = 128;              // members that a digest names because they changed lately
   /// Fresh changes go with the Syn itself (push-pull only) while all together are this small.
   size_t max_eager_bytes = 512;
+  TimeMs fresh_age_ms =
+      1600;  // how long a digest names a change, if nothing tells that all know it
   TimeMs recent_age_ms = 4000;  // how long a change counts as one; about 20 rounds
   GossipLimits limits;
   FlowControlOptions flow;
@@ -189,17 +191,20 @@ class Gossip {
   // gossip_exchange.cc: the messages.
   struct Difference;
   GossipSyn make_syn(TimeMs now);
-  void name_recent(Digest& digest);
-  void add_eager(GossipSyn& syn);
-  uint64_t choose_groups();
+  void name_recent(Digest& digest, TimeMs now);
+  bool named(const RecentChange& item, TimeMs now) const;
+  void add_eager(GossipSyn& syn, TimeMs now);
+  uint64_t choose_groups(bool deep);
   Difference compare(const GossipSyn& syn) const;
-  void add_recent(Difference& difference,
+  void add_recent(Difference& difference, TimeMs now,
                   const std::function<bool(const RecentChange&)>& skip) const;
   void on(const NodeId& from, const GossipSyn& syn, TimeMs now);
   void on(const NodeId& from, const GossipAck& ack, TimeMs now);
   void on(const NodeId& from, const GossipPush& push, TimeMs now);
   void on(const NodeId& from, const GossipAgree& agree, TimeMs now);
   void note_sums(const GossipAck& ack);
+  bool may_go_deep(TimeMs now) const;
+  void note_settled(bool settled);
   size_t apply(const std::vector<MemberDelta>& deltas, TimeMs now);
   void compare_extra(const NodeId& from, uint64_t extra);
   void note_agreement(bool learnt, TimeMs now);
@@ -217,9 +222,11 @@ class Gossip {
   std::vector<PendingOwn> pending_own_;  // waits for flow control; one per key
   std::vector<NodeId> due_;              // exchanges to begin at the next tick
   std::vector<Wanted> wanted_;
-  uint64_t differing_ = 0;     // groups in which a peer was seen to differ, not yet covered
+  uint64_t differing_ = 0;     // groups in which the peer of this exchange differs, not yet covered
   uint32_t equal_streak_ = 0;  // exchanges in a row that found equal hashes
-  uint32_t unsettled_ = 0;     // exchanges since the last one that ended in agreement
+  uint32_t unsettled_ = 0;     // exchanges that didn't end in agreement, less those that did
+  TimeMs deep_backoff_ = 0;    // doubles with each deep exchange that wasn't worth it
+  TimeMs deep_after_ = 0;      // none before
   TimeMs agreed_at_;           // last time that hashes were equal
   uint32_t turn_ = 0;          // exchanges begun in this round
   TimeMs next_round_;

@@ -15,8 +15,16 @@ constexpr uint32_t kMaxAsked = 4;
 constexpr uint32_t kSettledStreak = 8;
 /// After so many that didn't end in agreement, exchanges go deep.
 constexpr uint32_t kDeepAfter = 2;
+/// Each agreement takes one off; so between two halves that differ, exchanges go on being deep.
+constexpr uint32_t kMaxUnsettled = 4;
+/// A deep exchange is the repair of what naming changes left behind. Where so much changes that
+/// views never agree it finds little that wouldn't have come anyway, and becomes rare.
+constexpr TimeMs kMinDeepBackoffMs = 200;
+constexpr TimeMs kMaxDeepBackoffMs = 6400;
+/// How many Syns bring a change along before they only name it.
+constexpr uint8_t kEagerTells = 4;
 /// Who learns of so many members at once is catching up: that is no news to others.
-constexpr size_t kBulk = 32;
+constexpr size_t kBulk = 24;
 constexpr uint64_t kAllGroups = ~uint64_t{0};
 
 /// Digests ascend strictly: one that doesn't is hostile.
@@ -52,16 +60,15 @@ GossipSyn Gossip::make_syn(TimeMs now) {
   syn.hash = hash();
   syn.extra = extra_;
   syn.pull = options_.mode == GossipMode::kPull;
-  name_recent(syn.digest);
-  if (options_.mode == GossipMode::kPushPull) add_eager(syn);
-  if (unsettled_ >= kDeepAfter) {
+  name_recent(syn.digest, now);
+  if (options_.mode == GossipMode::kPushPull) add_eager(syn, now);
+  const bool deep = may_go_deep(now);
+  syn.covered = choose_groups(deep);
+  syn.sums_wanted = deep && syn.covered == 0;
+  if (syn.covered != 0) {
     ++stats_.deep;
-    syn.covered = choose_groups();
-    syn.sums_wanted = syn.covered != kAllGroups;
-    if (syn.covered != 0) {
-      Digest full = build_digest(members(), syn.covered);
-      syn.digest.insert(syn.digest.end(), full.begin(), full.end());
-    }
+    const Digest full = build_digest(members(), syn.covered);
+    syn.digest.insert(syn.digest.end(), full.begin(), full.end());
   }
   // Named twice, a member has the same version.
   std::sort(syn.digest.begin(), syn.digest.end(),
@@ -75,7 +82,11 @@ GossipSyn Gossip::make_syn(TimeMs now) {
   return syn;
 }
 
-void Gossip::name_recent(Digest& digest) {
+bool Gossip::may_go_deep(TimeMs now) const {
+  return unsettled_ >= kDeepAfter && now >= deep_after_;
+}
+
+void Gossip::name_recent(Digest& digest, TimeMs now) {
   const auto name = [&](uint64_t id) { digest.push_back({id, state_.version_of(id)}); };
   for (Wanted& wanted : wanted_) {
     name(wanted.id);
@@ -86,7 +97,7 @@ void Gossip::name_recent(Digest& digest) {
   std::vector<uint64_t> fresh;  // newest first
   const auto& items = recent_.items();
   for (auto item = items.rbegin(); item != items.rend(); ++item) {
-    if (!item->settled) fresh.push_back(item->id);
+    if (named(*item, now)) fresh.push_back(item->id);
   }
   if (fresh.size() > options_.max_recent) {
     // The newest half, and a random choice of the others so that none is left out for good.
@@ -98,10 +109,12 @@ void Gossip::name_recent(Digest& digest) {
   for (const uint64_t id : fresh) name(id);
 }
 
-void Gossip::add_eager(GossipSyn& syn) {
+void Gossip::add_eager(GossipSyn& syn, TimeMs now) {
   size_t room = options_.max_eager_bytes;
-  for (const RecentChange& item : recent_.items()) {
-    if (item.settled) continue;
+  const auto& items = recent_.items();
+  for (size_t i = 0; i < items.size(); ++i) {
+    const RecentChange& item = items[i];
+    if (!named(item, now) || item.told >= kEagerTells) continue;
     const MemberRecordPtr* record = members().find_digest(item.id);
     if (record == nullptr || (*record)->max_version <= item.base) continue;
     std::vector<DeltaSource> source = {{*record, item.base}};
@@ -111,13 +124,22 @@ void Gossip::add_eager(GossipSyn& syn) {
       syn.deltas.clear();
       return;
     }
+    recent_.note_told(i);
     room -= wire_size(delta.deltas.front());
     syn.deltas.push_back(std::move(delta.deltas.front()));
   }
 }
 
-uint64_t Gossip::choose_groups() {
-  if (members().size() * kDigestItemBytes <= options_.small_digest_bytes) return kAllGroups;
+/// Whether digests name the change.
+bool Gossip::named(const RecentChange& item, TimeMs now) const {
+  return !item.settled && now - item.last < options_.fresh_age_ms;
+}
+
+uint64_t Gossip::choose_groups(bool deep) {
+  if (deep && members().size() * kDigestItemBytes <= options_.small_digest_bytes) {
+    return kAllGroups;
+  }
+  if (differing_ == 0) return 0;
   // From a random group on, so that the peers of a round are asked for different ones.
   uint64_t chosen = 0;
   size_t room = options_.max_digest_bytes / kDigestItemBytes;
@@ -162,11 +184,12 @@ Gossip::Difference Gossip::compare(const GossipSyn& syn) const {
 }
 
 /// Adds those of our recent changes that the peer seems to lack. What it has told of is skipped.
-void Gossip::add_recent(Difference& difference,
+void Gossip::add_recent(Difference& difference, TimeMs now,
                         const std::function<bool(const RecentChange&)>& skip) const {
   if (difference.residual == 0) return;
   // A peer that is behind a little lacks the newest: try how many of them explain the hashes.
   std::vector<DeltaSource> candidates;
+  size_t fresh = 0;
   uint64_t residual = difference.residual;
   const auto& items = recent_.items();
   for (auto item = items.rbegin(); item != items.rend() && residual != 0; ++item) {
@@ -182,7 +205,10 @@ void Gossip::add_recent(Difference& difference,
       residual -= lacking;
     }
     candidates.push_back({*mine, item->base});
+    if (now - item->last < options_.fresh_age_ms) fresh = candidates.size();
   }
+  // If it can't be told, the peer may lack what is fresh, and older ones hardly.
+  if (residual != 0) candidates.resize(fresh);
   difference.residual = residual;
   difference.sources.insert(difference.sources.end(), candidates.begin(), candidates.end());
 }
@@ -201,13 +227,14 @@ void Gossip::on(const NodeId& from, const GossipSyn& syn, TimeMs now) {
   }
   equal_streak_ = 0;
   Difference difference = compare(syn);
-  add_recent(difference, [&syn](const RecentChange& item) {
+  add_recent(difference, now, [&syn](const RecentChange& item) {
     return covers(syn.covered, item.id) || names(syn.digest, item.id);
   });
 
   GossipAck ack;
   ack.extra = extra_;
   ack.residual = difference.residual;
+  ack.deep = syn.covered != 0;
   DeltaResult delta =
       build_delta(difference.sources, options_.order, options_.max_delta_bytes, random_);
   ack.deltas = std::move(delta.deltas);
@@ -255,19 +282,20 @@ void Gossip::on(const NodeId& from, const GossipAck& ack, TimeMs now) {
   Difference settled;
   settled.residual = 0 - ack.residual;
   if (options_.mode == GossipMode::kPushPull) {
-    add_recent(settled, [](const RecentChange& item) { return !item.settled; });
+    add_recent(settled, now, [&](const RecentChange& item) { return named(item, now); });
   }
   if (settled.residual == 0) {
     difference.sources.insert(difference.sources.end(), settled.sources.begin(),
                               settled.sources.end());
   }
-  if (settled.residual == 0 && !ack.more) {
-    unsettled_ = 0;
-    differing_ = 0;
-  } else if (unsettled_ < kDeepAfter) {
-    ++unsettled_;
+  note_settled(settled.residual == 0 && !ack.more);
+  if (ack.deep && unsettled_ > 0) {
+    deep_backoff_ =
+        news >= kBulk ? 0 : std::clamp(2 * deep_backoff_, kMinDeepBackoffMs, kMaxDeepBackoffMs);
+    deep_after_ = now + deep_backoff_;
   }
-  if (ack.sums.size() == MemberList::kGroups) note_sums(ack);
+  const bool sums = ack.sums.size() == MemberList::kGroups;
+  if (sums) note_sums(ack);
   if (ack.rate != 0) flow_.on_peer(flow_.share(now), {ack.rate, ack.demand});
 
   if (!difference.sources.empty()) {
@@ -276,8 +304,23 @@ void Gossip::on(const NodeId& from, const GossipAck& ack, TimeMs now) {
     flow_.on_delta(delta.complete);
     if (!delta.deltas.empty()) send(from, GossipPush{0, 0, std::move(delta.deltas)});
   }
-  // There is more where this came from. Each time something must have been learnt, so this ends.
-  if (ack.more && news > 0 && unsettled_ >= kDeepAfter) begin_exchange(from, now);
+  // Now that we know where we differ, or that there is much more: on with the same peer. Unless
+  // something is learnt each time, this ends.
+  if ((sums && differing_ != 0) || (news >= kBulk && (ack.more || differing_ != 0))) {
+    begin_exchange(from, now);
+  } else {
+    differing_ = 0;  // other peers differ elsewhere
+  }
+}
+
+void Gossip::note_settled(bool settled) {
+  if (!settled) {
+    unsettled_ = std::min(unsettled_ + 1, kMaxUnsettled);
+    return;
+  }
+  if (unsettled_ > 0) --unsettled_;
+  deep_backoff_ = 0;
+  deep_after_ = 0;
 }
 
 void Gossip::note_sums(const GossipAck& ack) {
@@ -361,8 +404,7 @@ void Gossip::compare_extra(const NodeId& from, uint64_t extra) {
 void Gossip::note_agreement(bool learnt, TimeMs now) {
   ++stats_.agreements;
   agreed_at_ = now;
-  unsettled_ = 0;
-  differing_ = 0;
+  note_settled(true);
   // Views that were made equal just now say nothing of what the others know.
   equal_streak_ = learnt ? 0 : equal_streak_ + 1;
   if (equal_streak_ >= kSettledStreak) recent_.settle();

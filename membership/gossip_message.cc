@@ -47,7 +47,7 @@ size_t wire_size(const GossipSyn& syn) {
 size_t wire_size(const GossipAck& ack) {
   return fixed64_field(ack.residual) + fixed64_field(ack.extra) + digest_fields(ack.digest) +
          delta_fields(ack.deltas) + bytes_field(4 * ack.sums.size()) + bool_field(ack.more) +
-         varint_field(ack.rate) + varint_field(ack.demand);
+         varint_field(ack.rate) + varint_field(ack.demand) + bool_field(ack.deep);
 }
 
 size_t wire_size(const GossipPush& push) {

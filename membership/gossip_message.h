@@ -23,7 +23,8 @@
 //                  repeated MemberDelta deltas = 10; }
 //   GossipAck    { fixed64 residual = 1; fixed64 extra = 2; repeated fixed64 digest_ids = 3;
 //                  repeated uint64 digest_versions = 4; repeated MemberDelta deltas = 5;
-//                  repeated fixed32 sums = 6; bool more = 7; uint32 rate = 8; uint32 demand = 9; }
+//                  repeated fixed32 sums = 6; bool more = 7; uint32 rate = 8; uint32 demand = 9;
+//                  bool deep = 10; }
 //   GossipPush   { fixed64 hash = 1; fixed64 extra = 2; repeated MemberDelta deltas = 3; }
 //   GossipAgree  { fixed64 extra = 1; bool learnt = 2; }
 //
@@ -90,6 +91,7 @@ struct GossipAck {
   bool more = false;           // the delta didn't fit: ask again
   uint32_t rate = 0;
   uint32_t demand = 0;
+  bool deep = false;  // answers a Syn with full digests
 };
 
 struct GossipPush {

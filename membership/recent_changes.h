@@ -24,6 +24,7 @@ struct RecentChange {
   TimeMs last = 0;        // when it changed last
   bool settled = false;   // has been told to those who didn't know: no need to name it in digests
   bool rumour = false;    // to be pushed on with the next rumour
+  uint8_t told = 0;       // how many Syns brought it along
 };
 
 class RecentChanges {
@@ -35,6 +36,7 @@ class RecentChanges {
   void add(uint64_t id, EntryVersion before, bool rumour, TimeMs now);
   void erase(uint64_t id);
   void expire(TimeMs now);
+  void note_told(size_t index) { ++items_[index].told; }
   /// Everybody seems to know what is here: marks all items settled.
   void settle();
 
