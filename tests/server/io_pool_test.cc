@@ -2,15 +2,12 @@
 #include "server/io_pool.h"
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 
-#include <array>
 #include <chrono>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "tests/server/resp_peer.h"
+#include "tests/server/pool_peer.h"
 #include "tests/server/test_node.h"
 
 namespace syntropy::testing {
@@ -24,33 +21,13 @@ class IoPoolTest : public ::testing::Test {
   IoPoolTest() { pool_.start(); }
   ~IoPoolTest() override { pool_.stop(std::chrono::steady_clock::now()); }
 
-  struct Connected {
-    std::unique_ptr<RespPeer> peer;
-    std::shared_ptr<Client> client;
-    IoThread* first_home;
-  };
-
-  Connected connect() {
-    std::array<int, 2> ends{};
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
-    IoThread& home = pool_.next();
-    const boost::asio::generic::stream_protocol protocol(AF_UNIX, 0);
-    IoThread::Socket socket(home.context(), protocol, ends[0]);
-    auto client = std::make_shared<Client>();
-    client->authenticated = true;
-    home.adopt(std::move(socket), client);
-    Connected made{std::make_unique<RespPeer>(ends[1]), client, &home};
-    EXPECT_EQ(made.peer->call("PING"), kPong);
-    return made;
-  }
-
   // Eight connections, of which those of one thread are closed again: the other has four too many
   // for its share, which is two.
-  std::vector<Connected> crowd_one_thread() {
-    std::vector<Connected> all;
-    for (int i = 0; i < 8; ++i) all.push_back(connect());
+  std::vector<PoolPeer> crowd_one_thread() {
+    std::vector<PoolPeer> all;
+    for (int i = 0; i < 8; ++i) all.push_back(connect(pool_));
     IoThread* const emptied = all.front().first_home;
-    std::erase_if(all, [&](const Connected& c) { return c.first_home == emptied; });
+    std::erase_if(all, [&](const PoolPeer& c) { return c.first_home == emptied; });
     while (emptied->connections() != 0) std::this_thread::yield();
     EXPECT_EQ(all.size(), 4u);
     return all;
@@ -64,20 +41,20 @@ class IoPoolTest : public ::testing::Test {
 };
 
 TEST_F(IoPoolTest, ConnectionsMoveToTheThreadWithRoom) {
-  std::vector<Connected> crowd = crowd_one_thread();
+  std::vector<PoolPeer> crowd = crowd_one_thread();
   IoThread& crowded = *crowd.front().first_home;
   EXPECT_EQ(crowded.connections(), 4u);
   pool_.rebalance();
   for (int round = 0; round < 4; ++round) {
-    for (Connected& c : crowd) ASSERT_EQ(c.peer->call("PING"), kPong);
+    for (PoolPeer& c : crowd) ASSERT_EQ(c.peer->call("PING"), kPong);
   }
   EXPECT_EQ(crowded.connections(), 2u);
 }
 
 TEST_F(IoPoolTest, ATransactionSurvivesTheMove) {
-  std::vector<Connected> crowd = crowd_one_thread();
+  std::vector<PoolPeer> crowd = crowd_one_thread();
   pool_.rebalance();
-  for (Connected& c : crowd) {
+  for (PoolPeer& c : crowd) {
     EXPECT_EQ(c.peer->call("CLIENT SETNAME mover"), kOk);
     EXPECT_EQ(c.peer->call("MULTI"), kOk);
     EXPECT_EQ(c.peer->call("INCR moved"), kQueued);
@@ -90,12 +67,12 @@ TEST_F(IoPoolTest, ATransactionSurvivesTheMove) {
 }
 
 TEST_F(IoPoolTest, AMovedConnectionIsReachedFromOutside) {
-  std::vector<Connected> crowd = crowd_one_thread();
+  std::vector<PoolPeer> crowd = crowd_one_thread();
   pool_.rebalance();
   for (int round = 0; round < 4; ++round) {
-    for (Connected& c : crowd) ASSERT_EQ(c.peer->call("PING"), kPong);
+    for (PoolPeer& c : crowd) ASSERT_EQ(c.peer->call("PING"), kPong);
   }
-  for (Connected& c : crowd) {
+  for (PoolPeer& c : crowd) {
     c.client->push("+pushed\r\n");
     EXPECT_EQ(c.peer->call(""), "+pushed\r\n");
     c.client->request_close();
@@ -104,11 +81,11 @@ TEST_F(IoPoolTest, AMovedConnectionIsReachedFromOutside) {
 }
 
 TEST_F(IoPoolTest, ConnectionsThatStayBalancedDoNotMove) {
-  std::vector<Connected> all;
-  for (int i = 0; i < 4; ++i) all.push_back(connect());
+  std::vector<PoolPeer> all;
+  for (int i = 0; i < 4; ++i) all.push_back(connect(pool_));
   pool_.rebalance();
-  for (Connected& c : all) ASSERT_EQ(c.peer->call("PING"), kPong);
-  for (Connected& c : all) EXPECT_EQ(c.first_home->connections(), 2u);
+  for (PoolPeer& c : all) ASSERT_EQ(c.peer->call("PING"), kPong);
+  for (PoolPeer& c : all) EXPECT_EQ(c.first_home->connections(), 2u);
 }
 
 }  // namespace

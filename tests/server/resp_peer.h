@@ -33,14 +33,18 @@ class RespPeer {
 
   /// The reply to one line: a status, an error, a number or a bulk. Empty: the connection is gone.
   std::string call(std::string_view line) {
-    const std::string bytes = std::string(line) + "\r\n";
-    if (::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return {};
+    if (!send(line)) return {};
     std::string reply = read_line();
     if (!reply.starts_with('$') || reply.starts_with("$-1")) return reply;
     return reply + read_line();
   }
 
- private:
+  /// False: the connection is gone.
+  bool send(std::string_view line) {
+    const std::string bytes = std::string(line) + "\r\n";
+    return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0;
+  }
+  /// The next line with its end. Empty: the connection is gone.
   std::string read_line() {
     std::string text;
     char byte = 0;
@@ -51,6 +55,16 @@ class RespPeer {
     return text;
   }
 
+  /// What has come so far, without waiting.
+  enum class Arrived { kNothing, kBytes, kEnd };
+  Arrived arrived() {
+    char byte = 0;
+    const ssize_t got = ::recv(fd_, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got == 0) return Arrived::kEnd;
+    return got < 0 ? Arrived::kNothing : Arrived::kBytes;
+  }
+
+ private:
   const int fd_;
 };
 
