@@ -7,6 +7,7 @@ namespace {
 
 size_t field(uint64_t value) { return value == 0 ? 0 : 1 + varint_size(value); }
 size_t field(const NodeId& id) { return id ? 2 + NodeId::kBytes : 0; }
+size_t field(const LineageId& id) { return id ? 2 + LineageId::kBytes : 0; }
 size_t field(const SlotRanges& slots) {
   if (slots.empty()) return 0;
   const size_t size = slots.encoded_size();

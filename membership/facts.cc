@@ -42,10 +42,11 @@ bool read_text(ByteReader* reader, std::string* text) {
   return true;
 }
 
-bool read_id(ByteReader* reader, NodeId* id) {
+template <class Id>
+bool read_id(ByteReader* reader, Id* id) {
   std::string_view bytes;
-  if (!reader->read_bytes(NodeId::kBytes, &bytes)) return false;
-  *id = *NodeId::from_bytes(bytes);
+  if (!reader->read_bytes(Id::kBytes, &bytes)) return false;
+  *id = *Id::from_bytes(bytes);
   return true;
 }
 

@@ -28,12 +28,10 @@
 
 #include "membership/node_id.h"
 #include "membership/slot_ranges.h"
+#include "storage/base/lineage_id.h"
 #include "storage/base/status.h"
 
 namespace syntropy {
-
-/// The id of a lineage of a replication log: 160 random bits, as a node id has.
-using LineageId = NodeId;
 
 /// An epoch above is ill-formed, so that a node which takes the next one never wraps around.
 inline constexpr uint64_t kMaxEpoch = uint64_t{3} << 62;
