@@ -23,18 +23,50 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "membership/membership.h"
+#include "rpc/transport.h"
 #include "server/cluster/routing.h"
+#include "server/cluster/write_acks.h"
 #include "storage/base/status.h"
 
 namespace syntropy {
 
-/// How many copies a write needs before its reply (cluster-write-acks).
-enum class WriteAcks : uint8_t {
-  kOne,       // this node's own, as appendfsync says
-  kMajority,  // of the shard: this node and its replicas
-  kAll,
+/// What ROLE and INFO replication tell of the sessions.
+struct ReplicationStatus {
+  /// A replica, as its primary sees it.
+  struct Replica {
+    enum class State : uint8_t { kWaiting, kSyncing, kOnline };
+
+    NodeId id;
+    std::string host;  // how clients reach it
+    uint16_t port = 0;
+    State state = State::kWaiting;
+    uint64_t offset = 0;  // acknowledged
+    uint64_t lag_ms = 0;  // since its last acknowledgement
+  };
+  /// A replica's side of the stream from its primary.
+  struct Link {
+    enum class State : uint8_t { kConnect, kConnecting, kSyncing, kConnected };
+
+    std::string host;  // the primary's, as clients reach it
+    uint16_t port = 0;
+    State state = State::kConnect;
+    uint64_t idle_ms = 0;      // since something came from it
+    uint64_t down_ms = 0;      // since it was kConnected last
+    uint64_t synced_rows = 0;  // kSyncing: received so far
+  };
+
+  std::vector<Replica> replicas;  // connected ones, in the order in which they came
+  Link primary;                   // meaningless on a primary
+  bool failing_over = false;      // CLUSTER FAILOVER is under way
+  // Since the start.
+  uint64_t full_syncs = 0;  // as primary
+  uint64_t partial_syncs = 0;
+  uint64_t partial_refusals = 0;  // asked to go on where the backlog doesn't reach
+  uint64_t input_bytes = 0;       // of replication streams
+  uint64_t output_bytes = 0;
 };
 
 class Cluster {
@@ -69,6 +101,12 @@ class Cluster {
   /// Any thread. How many replicas' last acknowledgement is not older than `max_lag_ms`
   /// (min-replicas-to-write).
   virtual uint64_t good_replicas(uint64_t max_lag_ms) const = 0;
+  /// Any thread.
+  virtual ReplicationStatus replication() const = 0;
+  /// Any thread. CLUSTER LINKS.
+  virtual std::vector<LinkInfo> links() const = 0;
+  /// Any thread.
+  virtual TransportStats traffic() const = 0;
 
   // --- on the loop -------------------------------------------------------------------------------
 
