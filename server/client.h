@@ -9,8 +9,11 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "server/cluster/write_acks.h"
 
 namespace syntropy {
 
@@ -69,6 +72,8 @@ struct Client {
   int protocol = 2;
   uint16_t db = 0;
   bool authenticated = false;
+  bool readonly = false;                // READONLY: a replica may answer its reads
+  std::optional<WriteAcks> write_acks;  // unset: as cluster-write-acks says
 
   // Transactions.
   bool in_multi = false;

@@ -17,6 +17,7 @@ class ConfigStore;
 class Durability;
 class PurgePolicy;
 class ClientRegistry;
+class Cluster;
 class Engine;
 class Keyspace;
 class LatencyMonitor;
@@ -75,6 +76,8 @@ struct ServerContext {
   std::function<size_t()> active_io_threads;
   /// Makes every I/O thread stop for that long (DEBUG SLEEP).
   std::function<void(uint64_t micros)> stall;
+  /// Null unless the node is part of a cluster (cluster-enabled).
+  Cluster* cluster = nullptr;
 };
 
 }  // namespace syntropy

@@ -22,4 +22,9 @@ std::uint64_t StorageConfig::effective_write_buffer_size() const {
   return write_buffer_size.value_or(std::clamp(block_cache_size / 4, 4 * kMiB, 64 * kMiB));
 }
 
+int Config::effective_cluster_port() const {
+  if (cluster.port != 0 || network.port == 0) return cluster.port;
+  return network.port + kClusterPortDistance;
+}
+
 }  // namespace syntropy

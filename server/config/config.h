@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/cluster/write_acks.h"
 #include "storage/rocks_options.h"  // WalRecovery
 
 namespace syntropy {
@@ -160,6 +161,45 @@ struct MonitorConfig {
   bool operator==(const MonitorConfig&) const = default;
 };
 
+struct ReplicationConfig {
+  std::uint64_t backlog_size = 64 * kMiB;
+  int ping_replica_period_s = 10;
+  int timeout_s = 60;
+  std::uint64_t min_replicas_to_write = 0;  // 0 = none needed
+  int min_replicas_max_lag_s = 10;          // 0 = min_replicas_to_write doesn't count
+  bool operator==(const ReplicationConfig&) const = default;
+};
+
+struct ClusterTls {
+  std::string cert_file;
+  std::string key_file;
+  std::string ca_cert_file;
+  bool operator==(const ClusterTls&) const = default;
+};
+
+struct ClusterConfig {
+  bool enabled = false;
+  int port = 0;  // of the bus; 0 = the client port + kClusterPortDistance
+  std::uint64_t node_timeout_ms = 15000;
+  std::string secret;  // empty = peers are taken as what they say
+  ClusterTls tls;      // all empty = no TLS
+  // What other nodes are told of this one; empty or 0 = what it really is.
+  std::string announce_ip;
+  std::string announce_hostname;
+  int announce_port = 0;
+  int announce_bus_port = 0;
+  bool require_full_coverage = true;
+  bool allow_reads_when_down = false;
+  std::uint64_t replica_validity_factor = 10;  // 0 = any replica may stand for election
+  bool replica_no_failover = false;
+  bool allow_replica_migration = true;
+  WriteAcks write_acks = WriteAcks::kOne;
+  std::uint64_t write_acks_timeout_ms = 1000;
+
+  bool operator==(const ClusterConfig&) const = default;
+};
+inline constexpr int kClusterPortDistance = 10000;
+
 struct Config {
   NetworkConfig network;
   SecurityConfig security;
@@ -168,6 +208,11 @@ struct Config {
   LogConfig log;
   StorageConfig storage;
   MonitorConfig monitor;
+  ReplicationConfig replication;
+  ClusterConfig cluster;
+
+  /// The bus' port; 0 = any free one. Above 65535 when the client port leaves no room for it.
+  int effective_cluster_port() const;
   bool operator==(const Config&) const = default;
 };
 

@@ -66,6 +66,30 @@ Option output_limits_option();
 Option rename_command_option();
 Option percentiles_option(std::string_view name);
 
+/// Collects the options of one group after the other.
+class TableBuilder {
+ public:
+  enum Flags : unsigned { kAtStart = 0, kChangeable = 1, kSensitive = 2 };
+
+  void begin(OptionGroup group) { group_ = group; }
+  Option& add(std::string_view name, unsigned flags, std::string_view help, Option option) {
+    option.name = name;
+    option.group = group_;
+    option.help = help;
+    option.changeable = (flags & kChangeable) != 0;
+    option.sensitive = (flags & kSensitive) != 0;
+    return options_.emplace_back(std::move(option));
+  }
+  std::vector<Option> take() { return std::move(options_); }
+
+ private:
+  OptionGroup group_ = OptionGroup::kGeneral;
+  std::vector<Option> options_;
+};
+
+/// Replication and cluster (option_table_cluster.cc).
+void add_cluster_options(TableBuilder& table);
+
 /// The table itself (option_table.cc); everyone else asks all_options().
 std::vector<Option> build_option_table();
 

@@ -23,28 +23,9 @@ constexpr std::int64_t kMaxInt = std::numeric_limits<int>::max();
 constexpr std::int64_t kMaxInt64 = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint64_t kMaxBytes = std::numeric_limits<std::int64_t>::max();
 
-enum Flags : unsigned { kAtStart = 0, kChangeable = 1, kSensitive = 2 };
-
-/// Collects the options of one group after the other.
-class TableBuilder {
- public:
-  void begin(OptionGroup group) { group_ = group; }
-
-  Option& add(std::string_view name, unsigned flags, std::string_view help, Option option) {
-    option.name = name;
-    option.group = group_;
-    option.help = help;
-    option.changeable = (flags & kChangeable) != 0;
-    option.sensitive = (flags & kSensitive) != 0;
-    return options_.emplace_back(std::move(option));
-  }
-
-  std::vector<Option> take() { return std::move(options_); }
-
- private:
-  OptionGroup group_ = OptionGroup::kGeneral;
-  std::vector<Option> options_;
-};
+constexpr auto kAtStart = TableBuilder::kAtStart;
+constexpr auto kChangeable = TableBuilder::kChangeable;
+constexpr auto kSensitive = TableBuilder::kSensitive;
 
 template <class Enum>
 constexpr int number(Enum value) {
@@ -359,9 +340,6 @@ void add_fixed(TableBuilder& table) {
                          "argument must be 'no': run the server under a service manager such as "
                          "systemd (see supervised)",
                          parse_fixed_bool));
-  table.add("cluster-enabled", kAtStart, "This version runs single nodes.",
-            fixed_option("no", "no", "argument must be 'no': this version has no cluster mode",
-                         parse_fixed_bool));
 }
 
 }  // namespace
@@ -377,6 +355,7 @@ std::vector<Option> build_option_table() {
   add_memory(table);
   add_files(table);
   add_monitoring(table);
+  add_cluster_options(table);
   add_fixed(table);
   return table.take();
 }

@@ -39,7 +39,8 @@ std::span<const OptionGroup> option_groups() {
   static constexpr OptionGroup kGroups[] = {
       OptionGroup::kNetwork, OptionGroup::kSecurity,   OptionGroup::kClients,
       OptionGroup::kGeneral, OptionGroup::kLogging,    OptionGroup::kDurability,
-      OptionGroup::kStorage, OptionGroup::kMonitoring, OptionGroup::kFixed};
+      OptionGroup::kStorage, OptionGroup::kMonitoring, OptionGroup::kReplication,
+      OptionGroup::kCluster, OptionGroup::kFixed};
   return kGroups;
 }
 
@@ -61,6 +62,10 @@ std::string_view group_title(OptionGroup group) {
       return "Storage engine";
     case OptionGroup::kMonitoring:
       return "Monitoring";
+    case OptionGroup::kReplication:
+      return "Replication";
+    case OptionGroup::kCluster:
+      return "Cluster";
     case OptionGroup::kFixed:
       return "Options of Redis with only one value here";
   }
@@ -106,7 +111,8 @@ std::string_view redis_option_note(std::string_view name) {
   constexpr std::string_view kLayout = "it tunes how Redis lays out data in memory";
   constexpr std::string_view kFiles = "it is about Redis' own data files";
   constexpr std::string_view kEviction = "nothing is evicted or freed in the background";
-  constexpr std::string_view kReplication = "replication is not part of this version";
+  constexpr std::string_view kReplication =
+      "replication is part of cluster mode and needs no such setting";
   constexpr std::string_view kAcl = "access control lists are not part of this version";
   static constexpr Family kFamilies[] = {
       {"hash-max-", kLayout},
@@ -130,8 +136,11 @@ std::string_view redis_option_note(std::string_view name) {
       {"repl", kReplication},
       {"slave", kReplication},
       {"master", kReplication},
-      {"min-", kReplication},
-      {"cluster-", "this version has no cluster mode"},
+      {"cluster-config-file", "what a node knows of its cluster is part of its data"},
+      {"cluster-migration-barrier", "replicas don't move from one primary to another"},
+      {"cluster-preferred-endpoint-type", "clients are always told addresses"},
+      {"cluster-allow-pubsubshard-when-down", "there is no sharded publish and subscribe"},
+      {"cluster-link-sendbuf-limit", "a link that isn't read drops its oldest messages"},
       {"tls-", "TLS is not part of this version"},
       {"acl", kAcl},
       {"user", kAcl},

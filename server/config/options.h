@@ -28,6 +28,8 @@ enum class OptionGroup : unsigned char {
   kDurability,
   kStorage,
   kMonitoring,
+  kReplication,
+  kCluster,
   kFixed,
 };
 

@@ -103,8 +103,8 @@ TEST(LoadConfig, ErrorsNameFileAndLine) {
             "4: 'maxclient': unknown option; did you mean 'maxclients'?");
   EXPECT_EQ(error("xyzzy 1"), "1: 'xyzzy': unknown option");
   EXPECT_EQ(error("replicaof no one"),
-            "1: 'replicaof': unknown option; Redis has it, but replication is not part of this "
-            "version");
+            "1: 'replicaof': unknown option; Redis has it, but replication is part of cluster "
+            "mode and needs no such setting");
   EXPECT_EQ(error("port=7400"),
             "1: 'port=7400': unknown option; write 'port <value>', without '='");
   EXPECT_EQ(error("port 99999"), "1: 'port 99999': argument must be between 0 and 65535 inclusive");

@@ -256,7 +256,28 @@ TEST(OptionValues, FixedOptionsAcceptTheTruthAndExplainTheRest) {
   EXPECT_EQ(set_and_get("lua-time-limit", "0"), "0");
   EXPECT_THAT(set_and_get("lua-time-limit", "5000"), HasSubstr("scripts"));
   EXPECT_THAT(set_and_get("daemonize", "yes"), HasSubstr("systemd"));
-  EXPECT_THAT(set_and_get("cluster-enabled", "yes"), HasSubstr("no cluster mode"));
+}
+
+TEST(OptionValues, ClusterAndReplicationAreBoundedAndKnowTheirOldNames) {
+  EXPECT_EQ(set_and_get("cluster-enabled", "yes"), "yes");
+  EXPECT_EQ(set_and_get("cluster-node-timeout", "300"), "300");
+  EXPECT_THAT(set_and_get("cluster-node-timeout", "299"), HasSubstr("300"));
+  EXPECT_EQ(set_and_get("cluster-write-acks", "MAJORITY"), "majority");
+  EXPECT_EQ(set_and_get("cluster-write-acks", "1"), "1");
+  EXPECT_THAT(set_and_get("cluster-write-acks", "2"), HasSubstr("1, majority, all"));
+  EXPECT_EQ(set_and_get("cluster-slave-no-failover", "yes"), "yes");
+  EXPECT_EQ(set_and_get("min-slaves-to-write", "2"), "2");
+  EXPECT_EQ(set_and_get("repl-backlog-size", "1mb"), "1048576");
+  EXPECT_THAT(set_and_get("repl-backlog-size", "1kb"), HasSubstr("16384"));
+}
+
+TEST(ConfigValues, TheClusterPortFollowsTheClientPort) {
+  Config config;
+  EXPECT_EQ(config.effective_cluster_port(), 17379);
+  config.network.port = 0;
+  EXPECT_EQ(config.effective_cluster_port(), 0);
+  config.cluster.port = 7;
+  EXPECT_EQ(config.effective_cluster_port(), 7);
 }
 
 TEST(ConfigValues, AutomaticSizesFollowTheirFormulas) {
