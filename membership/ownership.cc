@@ -89,7 +89,7 @@ void Ownership::set_claim(const NodeId& member, const SlotsFact& fact) {
   observe_epoch(fact.epoch);
   std::vector<SlotMove> moves = map_.set_claim(member, fact.epoch, fact.slots);
   settle(std::move(moves));
-  if (fact.epoch == state_.config_epoch && !fact.slots.empty()) resolve_collision();
+  if (fact.epoch == state_.config_epoch) may_collide_ = true;
 }
 
 void Ownership::own_claim_seen(const SlotsFact& fact) {
@@ -118,7 +118,11 @@ void Ownership::tick(TimeMs now) {
   if (map_.expire_hints(now)) ready_.view_changed = true;
 }
 
-OwnershipReady Ownership::take_ready() { return std::exchange(ready_, {}); }
+OwnershipReady Ownership::take_ready() {
+  // Not before: all claims of a message count, so that one step is enough.
+  if (std::exchange(may_collide_, false)) resolve_collision();
+  return std::exchange(ready_, {});
+}
 
 uint64_t Ownership::next_epoch() {
   assert(state_.current_epoch < UINT64_MAX);
@@ -150,8 +154,8 @@ void Ownership::claim_changed() {
                 [&](const auto& entry) { return state_.slots.contains(entry.first); });
   ready_.persist = true;
   ready_.publish = true;
+  may_collide_ = true;
   settle(map_.set_claim(self_, state_.config_epoch, state_.slots));
-  resolve_collision();
 }
 
 void Ownership::settle(std::vector<SlotMove> moves) {

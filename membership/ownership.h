@@ -96,7 +96,8 @@ class Ownership {
   void tick(TimeMs now);
   TimeMs next_deadline() const { return map_.next_hint_expiry(); }
 
-  /// Taken as a whole; the next one is empty until something happens.
+  /// To be taken once per message or tick, after all of its claims. The next one is empty until
+  /// something happens.
   OwnershipReady take_ready();
 
   // Elections (membership/election.h).
@@ -148,6 +149,7 @@ class Ownership {
   const NodeId self_;
   NodeId primary_;
   bool migration_ = true;
+  bool may_collide_ = false;  // another may claim slots with our config epoch
   OwnershipState state_;
   SlotMap map_;  // holds our own claim as well
   OwnershipReady ready_;

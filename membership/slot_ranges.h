@@ -6,7 +6,7 @@
 //                                         (before the first: its first slot), less one after the
 //                                         first, for there two ranges would touch; length: its
 //                                         slots, less one
-//   Check: {0-2, 4, 16383} is 03 00 02 00 00 FA 7F 00.
+//   Check: {0-2, 4, 16383} is 03 00 02 00 00 F9 7F 00.
 //
 // Thread safety: a value.
 #pragma once
