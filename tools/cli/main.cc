@@ -26,6 +26,7 @@ int run(int argc, char** argv) {
   app.footer(kExamples);
   int exit_code = kExitOk;
   add_status_command(app, &exit_code);
+  add_simulate_command(app, &exit_code);
   add_snapshot_command(app, &exit_code);
   add_verify_command(app, &exit_code);
   add_version_command(app, &exit_code);

@@ -1,0 +1,141 @@
+#include "tools/simulate/membership_cluster.h"
+
+#include <algorithm>
+#include <string>
+
+namespace syntropy {
+namespace {
+
+constexpr EntryVersion kReserved = EntryVersion{1} << 40;
+
+// One per shard; any will do.
+LineageId lineage_of(const NodeId& shard) {
+  return *LineageId::from_bytes(shard.bytes().substr(0, LineageId::kBytes));
+}
+
+MemberRecordPtr make_record(const NodeId& id, const RoleFact& role, const SlotsFact& slots,
+                            size_t index) {
+  auto record = std::make_shared<MemberRecord>();
+  record->id = id;
+  const auto add = [&](EntryKey key, std::string value) {
+    record->entries.push_back(
+        {key, ++record->max_version, std::make_shared<const std::string>(std::move(value))});
+  };
+  AddressFact address;
+  address.host = "10.0." + std::to_string(index / 250) + "." + std::to_string(index % 250);
+  address.port = 7379;
+  address.bus_port = 17379;
+  add(EntryKey::kAddress, encode(address));
+  add(EntryKey::kStore, encode(StoreFact{index + 1}));
+  add(EntryKey::kRole, encode(role));
+  add(EntryKey::kSlots, encode(slots));
+  add(EntryKey::kIncarnation, encode(IncarnationFact{1}));
+  add(EntryKey::kReplication, encode(ReplicationFact{lineage_of(role.shard), 1000, true}));
+  return record;
+}
+
+}  // namespace
+
+MembershipCluster::MembershipCluster(const ClusterSpec& spec) : spec_(spec), random_(spec.seed) {
+  const size_t primaries = std::max<size_t>(spec.nodes / 2, 1);
+  MemberList view;
+  SlotMap map;
+  std::vector<MembershipState> states(spec.nodes);
+  for (size_t i = 0; i < spec.nodes; ++i) {
+    MembershipState& state = states[i];
+    state.id = NodeId::random(random_);
+    state.store = i + 1;
+    state.version_bound = kReserved;
+    RoleFact role;
+    if (i < primaries) {
+      role.shard = NodeId::random(random_);
+      state.ownership.config_epoch = i + 1;
+      const auto first = static_cast<uint16_t>(kSlotCount * i / primaries);
+      const auto last = static_cast<uint16_t>(kSlotCount * (i + 1) / primaries - 1);
+      state.ownership.slots.add({first, last});
+      map.set_claim(state.id, state.ownership.config_epoch, state.ownership.slots);
+    } else {
+      role.primary = states[(i - primaries) % primaries].id;
+      role.shard = decode_fact<RoleFact>((*view.find(role.primary))->value(EntryKey::kRole))->shard;
+    }
+    state.ownership.current_epoch = primaries;
+    index_.emplace(state.id, i);
+    view.put(make_record(state.id, role, {state.ownership.config_epoch, state.ownership.slots}, i));
+  }
+  nodes_.resize(spec.nodes);
+  for (size_t i = 0; i < spec.nodes; ++i) {
+    Node& node = nodes_[i];
+    node.random = std::make_unique<SeededRandom>(random_.next());
+    node.membership =
+        std::make_unique<Membership>(spec.options, states[i], view, map, *node.random, 0);
+    const MemberRecord& own = **view.find(states[i].id);
+    const auto role = decode_fact<RoleFact>(own.value(EntryKey::kRole));
+    node.membership->set_replication({lineage_of(role->shard), 1000, true, 0}, 0);
+    drain(i);
+  }
+}
+
+void MembershipCluster::run_until(TimeMs until) {
+  while (std::optional<Event> event = wheel_.take(until)) handle(*std::move(event));
+}
+
+void MembershipCluster::handle(Event event) {
+  Node& node = nodes_[event.to];
+  if (!node.alive) return;
+  if (event.timer) {
+    if (node.timer_at != now()) return;  // an earlier one was set since
+    node.timer_at = UINT64_MAX;
+    node.membership->tick(now());
+  } else {
+    node.membership->step(id(event.from), event.message, {}, now());
+  }
+  drain(event.to);
+}
+
+void MembershipCluster::drain(size_t index) {
+  Node& node = nodes_[index];
+  node.membership->take_ready(ready_);
+  for (MembershipSend& out : ready_.sends) send(index, out);
+  if (observer_) observer_(index, ready_);
+  const TimeMs deadline = std::max(node.membership->next_deadline(), now());
+  if (deadline >= node.timer_at) return;
+  node.timer_at = deadline;
+  wheel_.add(deadline, {static_cast<uint32_t>(index), 0, true, {}});
+}
+
+void MembershipCluster::send(size_t from, MembershipSend& send) {
+  ++traffic_.messages;
+  traffic_.bytes += wire_size(send.message) + kFrameOverhead;
+  if (spec_.network.loss > 0 &&
+      static_cast<double>(random_.next() >> 11) * 0x1p-53 < spec_.network.loss) {
+    return;
+  }
+  const uint32_t spread = spec_.network.max_delay_ms - spec_.network.min_delay_ms;
+  const TimeMs delay = spec_.network.min_delay_ms + random_.below(spread + 1);
+  wheel_.add(now() + delay, {static_cast<uint32_t>(index_.at(send.to)), static_cast<uint32_t>(from),
+                             false, std::move(send.message)});
+}
+
+void MembershipCluster::kill(size_t node) { nodes_[node].alive = false; }
+
+EntryVersion MembershipCluster::change_entry(size_t index) {
+  Membership& membership = *nodes_[index].membership;
+  AddressFact address = membership.member(membership.self())->address;
+  address.hostname = "host-" + std::to_string(++changes_);
+  membership.set_address(address, now());
+  const EntryVersion version = (*membership.members().find(membership.self()))->max_version;
+  drain(index);
+  return version;
+}
+
+bool MembershipCluster::agreed() const {
+  std::optional<uint64_t> hash;
+  for (const Node& node : nodes_) {
+    if (!node.alive) continue;
+    if (!hash) hash = node.membership->hash();
+    if (*hash != node.membership->hash()) return false;
+  }
+  return true;
+}
+
+}  // namespace syntropy
