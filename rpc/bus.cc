@@ -151,7 +151,8 @@ bool Bus::write(StreamId stream, uint8_t type, std::string_view payload) {
 
 void Bus::set_reading(StreamId stream, bool reading) {
   const Scope scope(*this);
-  if (Link* const link = find_stream(stream)) wire_.set_reading(link->id, reading);
+  Link* const link = find_stream(stream);
+  if (link != nullptr && link->ready()) wire_.set_reading(link->id, reading);
 }
 
 void Bus::close_stream(StreamId stream) {

@@ -23,17 +23,19 @@ void MemorySocket::write(std::string_view bytes) {
 void MemorySocket::push() {
   const MemorySocketPtr other = other_.lock();
   if (other == nullptr) return;
-  while (!unsent_.empty() && outstanding_ < kWindowBytes) {
-    const size_t most = std::min(unsent_.size(), kWindowBytes - outstanding_);
+  while (sent_ < unsent_.size() && outstanding_ < kWindowBytes) {
+    const size_t most = std::min(unsent_.size() - sent_, kWindowBytes - outstanding_);
     const size_t taken = network_.random().one_in(2) ? most : 1 + network_.random().below(most);
-    std::string piece = unsent_.substr(0, taken);
-    unsent_.erase(0, taken);
+    std::string piece = unsent_.substr(sent_, taken);
+    sent_ += taken;
     outstanding_ += taken;
     network_.carry(shared_from_this(), [other, bytes = std::move(piece)]() mutable {
       other->arrive(std::move(bytes));
     });
   }
-  if (!unsent_.empty() || !writing_) return;
+  if (sent_ < unsent_.size() || !writing_) return;
+  unsent_.clear();
+  sent_ = 0;
   writing_ = false;
   network_.at(network_.now(), [self = shared_from_this()] {
     if (!self->closed_ && self->on_written) self->on_written();
@@ -53,7 +55,8 @@ void MemorySocket::deliver() {
   if (!bytes.empty()) {
     if (const MemorySocketPtr other = other_.lock()) {
       other->outstanding_ -= bytes.size();
-      other->push();
+      // Not for every few bytes that were read (Clark, RFC 813).
+      if (other->outstanding_ <= kWindowBytes / 2) other->push();
     }
     if (on_bytes) on_bytes(bytes);
   }

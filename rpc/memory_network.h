@@ -57,7 +57,8 @@ class MemorySocket : public std::enable_shared_from_this<MemorySocket> {
   PeerAddress local_;
   PeerAddress remote_;
   std::weak_ptr<MemorySocket> other_;
-  std::string unsent_;                          // beyond the window
+  std::string unsent_;                          // the writes that aren't under way in full
+  size_t sent_ = 0;                             // bytes of `unsent_` that are
   bool writing_ = false;                        // on_written is owed
   size_t outstanding_ = 0;                      // sent, and not yet read by the other side
   std::string inbox_;                           // arrived, not yet read

@@ -190,7 +190,7 @@ class Transport {
   /// Queues a frame. False: the queue is full or the stream is closed or not yet open, and nothing
   /// was queued; on_stream_writable() follows in the first case.
   virtual bool write(StreamId stream, uint8_t type, std::string_view payload) = 0;
-  /// False: reads nothing more from the stream until true; the peer's writes stall. Frames that
+  /// False: reads nothing more from an open stream until true; the peer's writes stall. Frames that
   /// have been read already, at most 256 KiB of them, still come.
   virtual void set_reading(StreamId stream, bool reading) = 0;
   /// Closes at once; what is queued is lost.
