@@ -90,7 +90,7 @@ void Membership::recall() {
   const MemberRecord& own = *gossip_.own();
   if (const auto role = decode_fact<RoleFact>(own.value(EntryKey::kRole)); role.ok()) {
     role_ = *role;
-  } else {
+  } else if (!role_.shard) {
     role_.shard = NodeId::random(random_);
   }
   role_.no_failover = options_.election.replica_no_failover;
@@ -116,7 +116,7 @@ void Membership::introduce(TimeMs now) {
   tell_incarnation(now);
   tell_role(now);
   tell(EntryKey::kSoftware, encode(SoftwareFact{options_.software}), now);
-  tell(EntryKey::kSlots, encode(ownership_.claim()), now);
+  tell_slots(now);
   tell(EntryKey::kSuspects, encode(SuspectsFact{}), now);
   tell(EntryKey::kForgotten, encode(ForgottenFact{forgotten_}), now);
   tell(EntryKey::kJoined, encode_join_stamp(joined_), now);
@@ -130,6 +130,12 @@ void Membership::tell(EntryKey key, std::string_view value, TimeMs now) {
 
 void Membership::tell_role(TimeMs now) {
   if (introduced_) tell(EntryKey::kRole, encode(role_), now);
+}
+
+// What a node with an empty disk had claimed stays told, until others have replaced it.
+void Membership::tell_slots(TimeMs now) {
+  const SlotsFact claim = ownership_.claim();
+  if (!lost_data_ || !claim.slots.empty()) tell(EntryKey::kSlots, encode(claim), now);
 }
 
 void Membership::tell_incarnation(TimeMs now) {
@@ -309,17 +315,16 @@ void Membership::on_change(const MemberChange& change, TimeMs now) {
   if (change.keys.intersects(kRouting)) ready_.routing_changed = election_due_ = true;
 }
 
-// The others remember more of this node than its disk does.
+// The others remember more of this node than its disk does, or it has just told it.
 void Membership::on_own_change(const MemberChange& change, TimeMs now) {
-  if (change.keys.contains(EntryKey::kSlots)) {
-    const auto told = decode_fact<SlotsFact>(change.after->value(EntryKey::kSlots));
-    const SlotsFact claim = ownership_.claim();
-    if (told.ok() && *told != claim) {
-      ownership_.own_claim_seen(*told);
-      if (!introduced_ && !told->slots.empty()) lose_data(now);
-      if (introduced_ && !lost_data_) tell(EntryKey::kSlots, encode(claim), now);
-    }
-  }
+  if (!introduced_) recall();
+  if (!change.keys.contains(EntryKey::kSlots)) return;
+  const auto told = decode_fact<SlotsFact>(change.after->value(EntryKey::kSlots));
+  const SlotsFact claim = ownership_.claim();
+  if (!told.ok() || *told == claim) return;
+  ownership_.own_claim_seen(*told);
+  if (!introduced_ && !told->slots.empty()) lose_data(now);
+  if (introduced_) tell_slots(now);
 }
 
 void Membership::on_suspects(const MemberRecord& observer, TimeMs now) {
@@ -379,7 +384,7 @@ bool Membership::pump_ownership(TimeMs now) {
   if (ownership.persist) ready_.store = true;
   if (ownership.publish) {
     introduce(now);
-    tell(EntryKey::kSlots, encode(ownership_.claim()), now);
+    tell_slots(now);
   }
   if (!ownership.moves.empty()) {
     ready_.moves.insert(ready_.moves.end(), ownership.moves.begin(), ownership.moves.end());
@@ -454,7 +459,7 @@ void Membership::check_lost_data(TimeMs now) {
     const NodeId owner = slots().owner(told->slots.ranges().front().first);
     if (owner && owner != self_) {
       become_replica(owner, now);
-      tell(EntryKey::kSlots, encode(ownership_.claim()), now);
+      tell_slots(now);
       return;
     }
   }

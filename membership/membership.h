@@ -14,10 +14,10 @@
 //
 // Lost data. A node that finds, in what the others remember of it, that its disk is empty or older
 // than what it had told, is *hollow*: it tells that its copy isn't complete, serves nothing, and
-// nobody copies from it; its replicas replace it as if it were FAIL. Where no replica has a complete
-// copy within two node timeouts it goes on with what it has. To be told of such a past, a node
-// without members takes messages of strangers that address it by its id, and says no more of itself
-// than its address and its store until it has heard from one.
+// nobody copies from it; its replicas replace it as if it were FAIL. Where no replica has a
+// complete copy within two node timeouts it goes on with what it has. To be told of such a past, a
+// node without members takes messages of strangers that address it by its id, and says no more of
+// itself than its address and its store until it has heard from one.
 //
 // Invariants
 //   1. Nothing that a restart must remember is told before it is stored.
@@ -45,8 +45,8 @@ namespace syntropy {
 
 struct MembershipOptions {
   GossipOptions gossip;
-  DetectorConfig detector;    // its node_timeout is cluster-node-timeout
-  ElectionOptions election;   // node_timeout_ms is taken from `detector`
+  DetectorConfig detector;              // its node_timeout is cluster-node-timeout
+  ElectionOptions election;             // node_timeout_ms is taken from `detector`
   bool require_full_coverage = true;    // cluster-require-full-coverage
   bool allow_replica_migration = true;  // cluster-allow-replica-migration
   std::string software;                 // version of the program; at most 64 bytes
@@ -119,8 +119,8 @@ class Membership final : private Roster, private ElectionView {
              TimeMs now);
   /// For simulations: in the midst of its life, knowing `view` (this node's record is in it) and
   /// `map` (of all their claims), which many nodes share until they change.
-  Membership(const MembershipOptions& options, const MembershipState& state,
-             const MemberList& view, SlotMap map, Random& random, TimeMs now);
+  Membership(const MembershipOptions& options, const MembershipState& state, const MemberList& view,
+             SlotMap map, Random& random, TimeMs now);
   ~Membership() override;
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
@@ -187,6 +187,8 @@ class Membership final : private Roster, private ElectionView {
   ClusterHealth health(TimeMs now) const;
   /// The moment from which health() is kCutOff unless more is heard (FailureDetector).
   TimeMs serve_until() const { return detector_.serve_until(); }
+  /// Whether the cluster was told to forget it, as far as this view goes.
+  bool has_forgotten(const NodeId& id) const { return forgotten_stamp(id) != 0; }
   size_t failure_reports(const NodeId& id) const { return detector_.failure_reports(id); }
   /// Equal in views that agree on all members, their entries and who is FAIL.
   uint64_t hash() const;
@@ -209,6 +211,7 @@ class Membership final : private Roster, private ElectionView {
 
   void tell(EntryKey key, std::string_view value, TimeMs now);
   void tell_role(TimeMs now);
+  void tell_slots(TimeMs now);
   void tell_incarnation(TimeMs now);
   void tell_replication(TimeMs now);
   void tell_forgotten(const NodeId& node, uint64_t stamp, TimeMs now);

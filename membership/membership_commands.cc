@@ -102,9 +102,9 @@ Status Membership::forget(const NodeId& node, TimeMs now) {
   const uint64_t stamp = std::max(wall_ms_, join_stamp(**record));
   std::erase_if(forgotten_, [&](const NodeStamp& old) { return old.node == node; });
   if (forgotten_.size() >= kMaxForgotten) {
-    forgotten_.erase(std::min_element(
-        forgotten_.begin(), forgotten_.end(),
-        [](const NodeStamp& a, const NodeStamp& b) { return a.stamp < b.stamp; }));
+    forgotten_.erase(
+        std::min_element(forgotten_.begin(), forgotten_.end(),
+                         [](const NodeStamp& a, const NodeStamp& b) { return a.stamp < b.stamp; }));
   }
   forgotten_.push_back({node, stamp});
   std::sort(forgotten_.begin(), forgotten_.end());

@@ -1,0 +1,196 @@
+#include "membership/membership.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/membership/small_cluster.h"
+
+namespace syntropy {
+namespace {
+
+// Three primaries, 0 to 2, with a third of the slots each, and their replicas, 3 to 5.
+class MembershipTest : public testing::Test {
+ protected:
+  MembershipTest() : cluster(6) {
+    cluster.meet_all();
+    EXPECT_TRUE(cluster.run_until([&] { return everyone_knows(6); }));
+    const SlotRange thirds[] = {{0, 5460}, {5461, 10922}, {10923, 16383}};
+    for (size_t i = 0; i < 3; ++i) {
+      EXPECT_TRUE(cluster.node(i).add_slots({thirds[i]}, cluster.now()).ok());
+      cluster.settle(i);
+    }
+    EXPECT_TRUE(cluster.run_until([&] { return cluster.node(3).slots().complete(); }));
+    for (size_t i = 3; i < 6; ++i) {
+      EXPECT_TRUE(cluster.node(i).replicate(cluster.id(i - 3), cluster.now()).ok());
+      cluster.settle(i);
+    }
+    cluster.run_for(3000);
+  }
+
+  bool everyone_knows(size_t members) {
+    for (size_t i = 0; i < 6; ++i) {
+      if (cluster.node(i).members().size() != members) return false;
+    }
+    return true;
+  }
+
+  bool in_view(size_t viewer, size_t node, Liveness liveness) {
+    return cluster.node(viewer).liveness(cluster.id(node)) == liveness;
+  }
+
+  SmallCluster cluster;
+};
+
+TEST_F(MembershipTest, NodesThatWereIntroducedKnowEachOtherAndServe) {
+  EXPECT_TRUE(cluster.agreed());
+  for (size_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(cluster.node(i).health(cluster.now()), ClusterHealth::kOk) << i;
+    const std::optional<MemberView> view = cluster.node(i).member(cluster.id(0));
+    ASSERT_TRUE(view);
+    EXPECT_EQ(view->address.host, "10.0.0.1") << "as the others see it";
+    EXPECT_EQ(view->address.port, 7000);
+    EXPECT_EQ(cluster.node(i).slots().count_of(cluster.id(0)), 5461u);
+  }
+  EXPECT_EQ(cluster.node(4).primary(), cluster.id(1));
+  EXPECT_EQ(cluster.node(4).shard(), cluster.node(1).shard());
+}
+
+TEST_F(MembershipTest, ReplicaOfADeadPrimaryTakesItsSlotsWithinTwoTimeouts) {
+  const TimeMs died = cluster.now();
+  cluster.kill(0);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.all_see_owner(0, 3); }));
+  EXPECT_LE(cluster.now() - died, 2000u);
+  EXPECT_FALSE(cluster.node(3).primary());
+  EXPECT_EQ(cluster.node(3).health(cluster.now()), ClusterHealth::kOk);
+}
+
+TEST_F(MembershipTest, ReturningPrimaryFollowsWhoeverReplacedIt) {
+  cluster.kill(0);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.all_see_owner(0, 3); }));
+  cluster.restart(0);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.node(0).primary() == cluster.id(3); }));
+  EXPECT_TRUE(cluster.run_until([&] { return in_view(1, 0, Liveness::kAlive); }));
+  cluster.run_for(3000);
+  EXPECT_TRUE(cluster.all_see_owner(0, 3));
+  EXPECT_TRUE(cluster.agreed());
+}
+
+TEST_F(MembershipTest, PrimaryThatIsCutOffStopsServingAndIsReplaced) {
+  for (size_t i = 1; i < 6; ++i) cluster.cut(0, i);
+  const TimeMs cut = cluster.now();
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.node(3).slots().owner(0) == cluster.id(3); }));
+  EXPECT_EQ(cluster.node(0).health(cluster.now()), ClusterHealth::kCutOff);
+  EXPECT_LE(cluster.node(0).serve_until(), cut + 1000) << "before anyone else was elected";
+  cluster.heal();
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.node(0).primary() == cluster.id(3); }));
+}
+
+TEST_F(MembershipTest, PrimaryThatReturnsUnderItsIdentityWithAnEmptyDiskIsReplaced) {
+  cluster.kill(0);
+  cluster.run_for(100);  // long before it would be FAIL
+  cluster.restart_empty(0);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.all_see_owner(0, 3); }));
+  EXPECT_FALSE(cluster.node(3).primary());
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.node(0).primary() == cluster.id(3); }));
+  const auto& seen = cluster.failed_seen_by(1);
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), cluster.id(0)), 0) << "it was never FAIL";
+  cluster.run_for(3000);
+  EXPECT_TRUE(cluster.agreed());
+}
+
+TEST_F(MembershipTest, PrimaryWithAnEmptyDiskNeverServesWhileAReplicaHasItsData) {
+  cluster.kill(0);
+  cluster.run_for(100);
+  cluster.restart_empty(0);
+  EXPECT_TRUE(cluster.run_until([&] {
+    const bool serves =
+        !cluster.node(0).primary() && cluster.node(0).health(cluster.now()) == ClusterHealth::kOk;
+    EXPECT_FALSE(serves);
+    return cluster.all_see_owner(0, 3);
+  }));
+}
+
+TEST_F(MembershipTest, PrimaryWithAnOldDiskIsReplaced) {
+  const MembershipState old = cluster.stored(0);
+  cluster.set_replication(0, 5000);
+  cluster.set_replication(3, 5000);
+  cluster.run_for(5000);  // the others know of offset 5000
+  // Versions that were told since the copy was made lie above what it reserves.
+  MembershipState copied = old;
+  copied.version_bound = 8;
+  cluster.kill(0);
+  cluster.set_replication(0, 100);
+  cluster.restart_with(0, copied);
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.all_see_owner(0, 3); }));
+}
+
+TEST_F(MembershipTest, ForgottenNodeIsForgottenByAllAndDoesNotComeBackByRumour) {
+  cluster.kill(5);
+  ASSERT_TRUE(cluster.run_until([&] { return in_view(1, 5, Liveness::kFailed); }));
+  ASSERT_TRUE(cluster.node(1).forget(cluster.id(5), cluster.now()).ok());
+  cluster.settle(1);
+  const auto forgotten = [&] {
+    for (size_t i = 0; i < 5; ++i) {
+      if (cluster.node(i).members().find(cluster.id(5)) != nullptr) return false;
+    }
+    return true;
+  };
+  ASSERT_TRUE(cluster.run_until(forgotten));
+  cluster.restart(5);  // it knows all of them still
+  cluster.run_for(10'000);
+  EXPECT_TRUE(forgotten());
+  EXPECT_NE(cluster.node(5).health(cluster.now()), ClusterHealth::kOk);
+}
+
+TEST_F(MembershipTest, ForgottenNodeReturnsWhenItIsIntroducedAgain) {
+  ASSERT_TRUE(cluster.node(1).forget(cluster.id(5), cluster.now()).ok());
+  cluster.settle(1);
+  cluster.run_for(3000);
+  cluster.meet(2, 5);
+  EXPECT_TRUE(cluster.run_until([&] { return everyone_knows(6); }));
+  cluster.run_for(3000);
+  EXPECT_TRUE(everyone_knows(6));
+  EXPECT_TRUE(cluster.agreed());
+}
+
+TEST_F(MembershipTest, StrangersAreNotListenedTo) {
+  SeededRandom random(99);
+  const NodeId stranger = NodeId::random(random);
+  MemberDelta claim;
+  claim.id = stranger;
+  SlotsFact fact;
+  fact.epoch = 1000;
+  fact.slots = SlotRanges::all();
+  claim.entries.push_back({EntryKey::kSlots, 1, std::make_shared<const std::string>(encode(fact))});
+  cluster.node(0).step(stranger, GossipMessage(GossipPush{0, 0, {claim}}), "10.9.9.9",
+                       cluster.now());
+  EXPECT_EQ(cluster.node(0).members().find(stranger), nullptr);
+  EXPECT_EQ(cluster.node(0).slots().owner(0), cluster.id(0));
+}
+
+TEST_F(MembershipTest, ManualFailoverMovesTheSlotsWithoutADeath) {
+  ASSERT_TRUE(cluster.node(3).fail_over(FailoverMode::kTakeover, cluster.now()).ok());
+  cluster.settle(3);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.all_see_owner(0, 3); }));
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.node(0).primary() == cluster.id(3); }));
+}
+
+TEST_F(MembershipTest, RefusesWhatMakesNoSense) {
+  const TimeMs now = cluster.now();
+  Membership& node = cluster.node(0);
+  SeededRandom random(99);
+  const NodeId stranger = NodeId::random(random);
+  EXPECT_TRUE(node.forget(stranger, now).is(StatusCode::kNotFound));
+  EXPECT_TRUE(node.forget(node.self(), now).is(StatusCode::kInvalidArgument));
+  EXPECT_TRUE(cluster.node(3).forget(cluster.id(0), now).is(StatusCode::kInvalidArgument));
+  EXPECT_TRUE(node.replicate(stranger, now).is(StatusCode::kNotFound));
+  EXPECT_TRUE(node.replicate(cluster.id(1), now).is(StatusCode::kUnavailable)) << "it owns slots";
+  EXPECT_TRUE(node.replicate(cluster.id(4), now).is(StatusCode::kInvalidArgument)) << "a replica";
+  EXPECT_TRUE(node.meet("no host", 1, now).is(StatusCode::kInvalidArgument));
+  EXPECT_TRUE(node.meet("10.0.0.1", 0, now).is(StatusCode::kInvalidArgument));
+  EXPECT_TRUE(node.add_slots({{0, 0}}, now).is(StatusCode::kAlreadyExists));
+}
+
+}  // namespace
+}  // namespace syntropy
