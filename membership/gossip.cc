@@ -136,7 +136,7 @@ void Gossip::tick(TimeMs now) {
     for (const NodeId& peer : due) begin_exchange(peer, now);
   }
   if (now >= rumour_at_) send_rumours(now);
-  if (now >= next_round_) {
+  if (now >= next_round_ && options_.fan_out > 0) {
     send_round(now);
     // Whoever was paused doesn't make up for the rounds it missed.
     const TimeMs interval = options_.interval_ms;

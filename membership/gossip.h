@@ -61,7 +61,7 @@ struct GossipOptions {
                         EntryKey::kSuspects, EntryKey::kForgotten, EntryKey::kJoined};
   /// Own entries of these keys are coalesced by flow control; others never wait.
   KeySet limited_keys = {EntryKey::kReplication, EntryKey::kLoad};
-  DeltaOrder order = DeltaOrder::kBreadth;
+  DeltaOrder order = DeltaOrder::kDepth;  // staler views with kBreadth: tests/membership/delta_test.cc
   size_t max_delta_bytes = 32 << 10;
   size_t max_digest_bytes = 16 << 10;   // of the full digests of a deep exchange
   size_t small_digest_bytes = 1 << 10;  // a full digest up to this size goes before sums are asked

@@ -22,7 +22,7 @@ constexpr uint32_t kMaxUnsettled = 4;
 constexpr TimeMs kMinDeepBackoffMs = 200;
 constexpr TimeMs kMaxDeepBackoffMs = 6400;
 /// How many Syns bring a change along before they only name it.
-constexpr uint8_t kEagerTells = 4;
+constexpr uint8_t kEagerTells = 10;
 /// Who learns of so many members at once is catching up: that is no news to others.
 constexpr size_t kBulk = 24;
 constexpr uint64_t kAllGroups = ~uint64_t{0};

@@ -101,7 +101,7 @@ std::optional<MemberChange> GossipState::set_own(EntryKey key, std::string_view 
   if (known != nullptr && *known->value == value) return std::nullopt;
   auto record = std::make_shared<MemberRecord>();
   record->id = self_;
-  record->max_version = std::max(own_->max_version, first_version_) + 1;
+  record->max_version = (own_->max_version == 0 ? first_version_ : own_->max_version) + 1;
   record->entries.reserve(own_->entries.size() + 1);
   for (const Entry& entry : own_->entries) {
     if (entry.key != key) record->entries.push_back(entry);

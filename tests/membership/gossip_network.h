@@ -80,8 +80,8 @@ class GossipNetwork {
       largest = std::max(largest, bytes);
       if (random_.below(100) < options_.loss_percent || !can_reach(i, to)) continue;
       received_bytes += bytes;
-      const TimeMs delay = options_.min_delay_ms +
-                           random_.below(options_.max_delay_ms - options_.min_delay_ms + 1);
+      const TimeMs delay =
+          options_.min_delay_ms + random_.below(options_.max_delay_ms - options_.min_delay_ms + 1);
       queue_.push({now_ + delay, ++sequence_, to, i,
                    std::make_shared<GossipMessage>(std::move(send.message))});
     }
@@ -89,7 +89,8 @@ class GossipNetwork {
   }
 
   /// Runs events up to `until`, or until `done()`. Returns whether it was done.
-  bool run_until(TimeMs until, const std::function<bool()>& done = [] { return false; }) {
+  bool run_until(
+      TimeMs until, const std::function<bool()>& done = [] { return false; }) {
     while (!queue_.empty() && queue_.top().time <= until) {
       const Event event = queue_.top();
       queue_.pop();
