@@ -37,6 +37,7 @@ struct ClientShared {
   std::atomic<bool> blocked{false};  // parked: waits for a fetch, a worker or the end of a pause
   std::atomic<bool> closing{false};
   std::atomic<bool> unix_socket{false};
+  std::atomic<bool> readonly{false};  // READONLY: a replica answers its reads
 
   std::mutex mutex;  // guards the strings
   std::string name;
@@ -72,7 +73,6 @@ struct Client {
   int protocol = 2;
   uint16_t db = 0;
   bool authenticated = false;
-  bool readonly = false;                // READONLY: a replica may answer its reads
   std::optional<WriteAcks> write_acks;  // unset: as cluster-write-acks says
 
   // Transactions.
@@ -82,6 +82,15 @@ struct Client {
   size_t held_bytes = 0;        // by the queue and the watched keys, about
   std::vector<QueuedCommand> queue;
   std::vector<WatchedKey> watched;
+
+  // Cluster mode.
+  uint8_t asking = 0;  // ASKING goes for the next command: 2 while it runs, 1 for that one
+  /// Set by WAIT, outside of transactions: the connection waits, and the count is its reply.
+  struct ReplicaWait {
+    uint64_t replicas = 0;
+    uint64_t timeout_ms = 0;  // 0: never
+  };
+  std::optional<ReplicaWait> replica_wait;
 
   enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipThis };
   ReplyMode reply_mode = ReplyMode::kOn;

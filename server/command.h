@@ -60,6 +60,7 @@ enum CommandFlag : uint32_t {
   kManyRows = 1u << 24,  // a read that must see several rows as of one moment
   kWorker = 1u << 25,    // may take long or touch the disk: runs on a worker thread
   kNoRows = 1u << 26,    // touches no rows: may have effects outside the tick
+  kAsksLoop = 1u << 27,  // waits for the cluster's loop: kWorker as well, and not in transactions
 };
 
 /// Where a command's keys are, as COMMAND INFO reports it. first 0: no keys.
@@ -80,7 +81,7 @@ struct CommandSpec {
 
   // Documentation, for COMMAND DOCS. `syntax` lists the arguments in Redis' notation, such as
   // "key value [NX|XX] [GET] [EX seconds|PX milliseconds|KEEPTTL]"; COMMAND DOCS parses it.
-  std::string_view group;    // generic, string, transactions, connection, server, bitmap
+  std::string_view group;    // generic, string, transactions, connection, server, bitmap, cluster
   std::string_view since;    // the Redis version that introduced it
   std::string_view summary;  // one sentence of our own
   std::string_view complexity;
@@ -117,5 +118,7 @@ std::span<const CommandSpec> config_commands();
 std::span<const CommandSpec>
 diagnosis_commands();  // SLOWLOG, LATENCY, MONITOR, MEMORY, DEBUG, INFO
 std::span<const CommandSpec> transaction_commands();
+std::span<const CommandSpec> cluster_commands();
+std::span<const CommandSpec> replication_commands();  // ROLE, WAIT, REPLICAOF
 
 }  // namespace syntropy

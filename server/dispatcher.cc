@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "server/cluster/redirect.h"
 #include "server/commands/arguments.h"
 #include "server/commands/table.h"
 #include "server/commands/transactions.h"
@@ -75,7 +76,7 @@ std::string disk_error(const Status& why) {
          ". Writes are refused until the disk is well again; reads go on.";
 }
 
-std::string Dispatcher::refusal(const Client& client, Request& request) const {
+std::string Dispatcher::refusal(const Client& client, Request& request, Turn& turn) const {
   const CommandSpec* spec = find_command(request.args[0]);
   if (spec == nullptr) return unknown_command(request.args);
   if (!spec->subcommands.empty() && request.args.size() > 1) {
@@ -91,8 +92,13 @@ std::string Dispatcher::refusal(const Client& client, Request& request) const {
   }
   if (!client.authenticated && (spec->flags & kNoAuth) == 0)
     return "NOAUTH Authentication required.";
-  if (client.in_multi && (spec->flags & kNoMulti) != 0) {
+  if (client.in_multi && (spec->flags & (kNoMulti | kAsksLoop)) != 0) {
     return "ERR Command not allowed inside a transaction";
+  }
+  if (server_.cluster != nullptr) {
+    std::string elsewhere = redirection(client, request, turn);
+    request.redirected = !elsewhere.empty();
+    if (request.redirected || request.undecided) return elsewhere;
   }
   if (client.shared.monitor.load(std::memory_order_relaxed) &&
       (spec->flags & (kReadOnly | kWrite)) != 0) {
@@ -101,6 +107,7 @@ std::string Dispatcher::refusal(const Client& client, Request& request) const {
   if (writes(client, *spec)) {
     const Status health = server_.engine.health();
     if (!health.ok()) return disk_error(health);
+    if (server_.cluster != nullptr) return replica_shortage(turn);
   }
   return {};
 }
@@ -126,7 +133,8 @@ void Dispatcher::queue(Client& client, const Request& request) const {
 Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_view> args,
                                   Turn& turn) {
   Client& client = session.client();
-  Request request{args, nullptr};
+  Request request{args};
+  request.tier = session.fetches_ < kMaxFetches ? ReadTier::kMemory : ReadTier::kDisk;
   ReplyWriter reply(&session.output_, client.protocol);
   const size_t mark = reply.size();
   if (client.reply_mode == Client::ReplyMode::kSkipNext) {
@@ -141,9 +149,12 @@ Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_
     return Session::Wait::kNone;
   }
   Session::Wait wait = Session::Wait::kNone;
-  const std::string error = refusal(client, request);
+  const std::string error = refusal(client, request, turn);
   if (!error.empty()) {
+    session.fetches_ = 0;
     reject(client, request, error, reply, turn);
+  } else if (request.undecided) {
+    return wait_for_rows(session, turn);
   } else if (must_queue(client, *request.spec)) {
     queue(client, request);
     reply.simple_string("QUEUED");
@@ -156,6 +167,7 @@ Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_
     wait = run(session, request, turn);
   }
   if (wait == Session::Wait::kFetch || wait == Session::Wait::kPause) return wait;
+  if (client.asking != 0 && !client.in_multi) --client.asking;
   if (client.reply_mode == Client::ReplyMode::kOff) reply.truncate(mark);
   if (client.reply_mode == Client::ReplyMode::kSkipThis && wait == Session::Wait::kNone) {
     reply.truncate(mark);
@@ -172,6 +184,7 @@ void Dispatcher::reject(Client& client, const Request& request, std::string_view
   server_.stats.record_error(turn.stats, error);
   if (request.spec != nullptr && is_exec(*request.spec)) {
     discard_transaction(client);
+    if (request.redirected) return reply.error(error);
     if (error.starts_with("ERR ")) error.remove_prefix(4);
     return reply.error("EXECABORT Transaction discarded because of: " + std::string(error));
   }
@@ -183,8 +196,7 @@ Session::Wait Dispatcher::run(Session& session, const Request& request, Turn& tu
   Client& client = session.client();
   ReplyWriter reply(&session.output_, client.protocol);
   const size_t mark = reply.size();
-  const ReadTier tier = session.fetches_ < kMaxFetches ? ReadTier::kMemory : ReadTier::kDisk;
-  turn.tick.begin_command(turn.now_ms, tier);
+  turn.tick.begin_command(turn.now_ms, request.tier);
   const bool exec = is_exec(*request.spec);
   const bool exclusive = writes(client, *request.spec) || (exec && drains(client));
   if (exclusive) turn.tick.begin_write();
@@ -198,13 +210,10 @@ Session::Wait Dispatcher::run(Session& session, const Request& request, Turn& tu
     call(client, request, reply, turn);
   }
   if (shared) turn.tick.end_shared();
-  if (!turn.tick.misses().empty() && tier == ReadTier::kMemory) {
+  if (!turn.tick.misses().empty() && request.tier == ReadTier::kMemory) {
     turn.tick.rollback_command();
     reply.truncate(mark);
-    session.misses_ = turn.tick.misses();
-    ++session.fetches_;
-    turn.stats.add(kFetches);
-    return Session::Wait::kFetch;
+    return wait_for_rows(session, turn);
   }
   session.fetches_ = 0;
   if (!turn.tick.error().ok()) {
@@ -219,7 +228,25 @@ Session::Wait Dispatcher::run(Session& session, const Request& request, Turn& tu
   if (turn.tick.touched_uncommitted() && !silent) {
     turn.dependents.push_back({&session, {mark, reply.size()}});
   }
-  return Session::Wait::kNone;
+  return client.replica_wait ? Session::Wait::kReplicas : Session::Wait::kNone;
+}
+
+Session::Wait Dispatcher::wait_for_rows(Session& session, Turn& turn) {
+  session.misses_ = turn.tick.misses();
+  ++session.fetches_;
+  turn.stats.add(kFetches);
+  return Session::Wait::kFetch;
+}
+
+void Dispatcher::reply_replicas(Session& session, uint64_t replicas) {
+  Client& client = session.client();
+  const bool silent = client.reply_mode == Client::ReplyMode::kOff ||
+                      client.reply_mode == Client::ReplyMode::kSkipThis;
+  if (client.reply_mode == Client::ReplyMode::kSkipThis) {
+    client.reply_mode = Client::ReplyMode::kOn;
+  }
+  if (silent) return;
+  ReplyWriter(&session.output_, client.protocol).integer(static_cast<int64_t>(replicas));
 }
 
 void Dispatcher::call(Client& client, const Request& request, ReplyWriter& reply, Turn& turn) {
@@ -268,7 +295,7 @@ void Dispatcher::call_transaction(Client& client, ReplyWriter& reply, Turn& turn
   std::vector<std::string_view> args;
   for (const QueuedCommand& queued : queue) {
     args.assign(queued.args.begin(), queued.args.end());
-    const Request request{args, queued.spec};
+    const Request request{args, queued.spec, ReadTier::kDisk};
     std::string one;  // accounted for by itself
     ReplyWriter writer(&one, client.protocol);
     call(client, request, writer, turn);
@@ -317,9 +344,9 @@ std::string Dispatcher::execute_on_worker(Client& client, const std::vector<std:
                                           Turn& turn) {
   std::string output;
   const std::vector<std::string_view> views(args.begin(), args.end());
-  Request request{views, nullptr};
+  Request request{views, nullptr, ReadTier::kDisk};
   ReplyWriter reply(&output, client.protocol);
-  const std::string error = refusal(client, request);
+  const std::string error = refusal(client, request, turn);
   turn.last = steady_clock::now();
   if (!error.empty()) {
     reject(client, request, error, reply, turn);
@@ -343,7 +370,13 @@ std::string Dispatcher::execute_on_worker(Client& client, const std::vector<std:
 }
 
 void Dispatcher::fail_dependents(std::vector<Turn::Dependent>& dependents, const Status& why) {
-  const std::string error = disk_error(why);
+  // Not the disk: the node was replaced between the check and the commit. Nothing was written.
+  const bool replaced = why.is(StatusCode::kUnavailable);
+  fail_dependents(dependents,
+                  replaced ? "CLUSTERDOWN " + std::string(why.message()) : disk_error(why));
+}
+
+void Dispatcher::fail_dependents(std::vector<Turn::Dependent>& dependents, std::string_view error) {
   std::vector<Session::Span> spans;
   for (size_t i = 0; i < dependents.size();) {
     Session* session = dependents[i].session;
@@ -353,7 +386,7 @@ void Dispatcher::fail_dependents(std::vector<Turn::Dependent>& dependents, const
       spans.push_back(dependents[j].span);
       dependents[j].session = nullptr;
     }
-    session->replace_replies(spans, error);
+    session->replace_replies(spans, std::string(error));
     while (i < dependents.size() && dependents[i].session == nullptr) ++i;
   }
   dependents.clear();

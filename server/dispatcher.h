@@ -7,12 +7,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "server/cluster/routing.h"
 #include "server/command.h"
 #include "server/config/config.h"
 #include "server/context.h"
@@ -20,6 +22,8 @@
 #include "server/stats.h"
 
 namespace syntropy {
+
+class RequestKeys;
 
 /// A thread's turn: the tick that it is executing, and what it has to remember until the commit.
 struct Turn {
@@ -39,6 +43,9 @@ struct Turn {
   };
   std::vector<Dependent> dependents;
 
+  /// What the turn knows of the cluster; null until it is asked, and outside of cluster mode.
+  std::shared_ptr<const Routing> routing = nullptr;
+
   /// Time to commit: enough was executed or written.
   bool spent() const { return commands_left == 0 || tick.pending_bytes() > kMaxPendingBytes; }
 
@@ -57,26 +64,38 @@ class Dispatcher {
   /// the reply. Commits what it wrote.
   std::string execute_on_worker(Client& client, const std::vector<std::string>& args, Turn& turn);
 
+  /// The reply to a WAIT: so many replicas hold what was written.
+  static void reply_replicas(Session& session, uint64_t replicas);
+
   /// Looks for the rows that a request will need, so that the tick notes those that aren't in
   /// memory.
   void look_up_rows(const Client& client, std::span<const std::string_view> args, Tick& tick) const;
 
   /// Every reply that depends on a commit or sync that failed becomes an error.
   static void fail_dependents(std::vector<Turn::Dependent>& dependents, const Status& why);
+  static void fail_dependents(std::vector<Turn::Dependent>& dependents, std::string_view error);
 
  private:
   struct Request {
     std::span<const std::string_view> args;
     const CommandSpec* spec = nullptr;  // of the subcommand, where there is one
+    ReadTier tier = ReadTier::kMemory;
+    bool redirected = false;  // refused by the cluster's rules
+    bool undecided = false;   // they need rows that are the tick's misses()
   };
 
-  /// The error reply that refuses the request; empty: it may run.
-  std::string refusal(const Client& client, Request& request) const;
+  /// The error reply that refuses the request; empty: it may run, unless it is undecided.
+  std::string refusal(const Client& client, Request& request, Turn& turn) const;
+  /// Cluster mode (dispatcher_cluster.cc).
+  std::string redirection(const Client& client, Request& request, Turn& turn) const;
+  void look_up_moving(const Client& client, Request& request, RequestKeys* keys, Turn& turn) const;
+  std::string replica_shortage(const Turn& turn) const;
   bool must_queue(const Client& client, const CommandSpec& spec) const;
   bool writes(const Client& client, const CommandSpec& spec) const;
   void queue(Client& client, const Request& request) const;
 
   Session::Wait run(Session& session, const Request& request, Turn& turn);
+  static Session::Wait wait_for_rows(Session& session, Turn& turn);
   void call(Client& client, const Request& request, ReplyWriter& reply, Turn& turn);
   void call_transaction(Client& client, ReplyWriter& reply, Turn& turn);
   bool load_transaction(Client& client, Tick& tick) const;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "server/cluster/cluster.h"
 #include "server/config/config_store.h"
 #include "server/io_pool.h"
 #include "server/latency.h"
@@ -172,6 +173,8 @@ void IoThread::after_tick(const ConnectionPtr& connection) {
       return start_fetch(connection);
     case Session::Wait::kWorker:
       return start_worker(connection);
+    case Session::Wait::kReplicas:
+      return start_replica_wait(connection);
     case Session::Wait::kPause:
       return;  // the timer looks after it
     case Session::Wait::kNone:
@@ -319,6 +322,29 @@ void IoThread::start_worker(const ConnectionPtr& connection) {
       connection->session.output().append(*reply);
       resume(connection);
     });
+  });
+}
+
+// What the connection wrote is committed by now. Without a cluster there is nobody to wait for.
+void IoThread::start_replica_wait(const ConnectionPtr& connection) {
+  const Client::ReplicaWait wait = *connection->session.client().replica_wait;
+  connection->session.client().replica_wait.reset();
+  const auto answer = [this, weak = std::weak_ptr<Connection>(connection)](uint64_t replicas) {
+    const ConnectionPtr alive = weak.lock();
+    if (alive == nullptr || alive->closed) return;
+    Dispatcher::reply_replicas(alive->session, replicas);
+    resume(alive);
+  };
+  if (server_.cluster != nullptr) {
+    return server_.cluster->wait(wait.replicas, wait.timeout_ms, [this, answer](uint64_t replicas) {
+      asio::post(context_, [answer, replicas] { answer(replicas); });
+    });
+  }
+  if (wait.timeout_ms == 0) return;
+  auto timer = std::make_shared<asio::steady_timer>(context_);
+  timer->expires_after(std::chrono::milliseconds(wait.timeout_ms));
+  timer->async_wait([timer, answer](const boost::system::error_code& error) {
+    if (!error) answer(0);
   });
 }
 

@@ -76,6 +76,7 @@ class IoThread {
 
   void start_fetch(const ConnectionPtr& connection);
   void start_worker(const ConnectionPtr& connection);
+  void start_replica_wait(const ConnectionPtr& connection);
   void resume(const ConnectionPtr& connection);
   void start_timer();
   void on_timer();

@@ -2,9 +2,9 @@
 // current tick, bytes out.
 //
 // A session stops in the midst of a pipeline when its next command has to wait: for a row that is
-// being fetched from the disk, for a worker thread, or for the end of CLIENT PAUSE. It is *parked*
-// until its I/O thread resumes it; others go on meanwhile. A command that waits for a fetch or a
-// pause stays in the input and is executed anew; nothing of its first try is kept.
+// being fetched from the disk, for a worker thread, for replicas, or for the end of a pause. It is
+// *parked* until its I/O thread resumes it; others go on meanwhile. A command that waits for a
+// fetch or a pause stays in the input and is executed anew; nothing of its first try is kept.
 //
 // Thread safety: belongs to one I/O thread. While it waits for a worker, the worker may use client.
 #pragma once
@@ -33,6 +33,7 @@ class Session {
     kFetch,   // rows are being read from disk: misses() says which
     kWorker,  // a worker executes worker_args()
     kPause,
+    kReplicas,  // client().replica_wait says for how many
   };
 
   /// Executes commands until the input is used up, the session has to wait, the turn is spent or

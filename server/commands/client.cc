@@ -168,8 +168,9 @@ const CommandSpec kSubcommands[] = {
      .since = "2.4.0",
      .summary = "Closes connections.",
      .complexity = kPerClient,
-     .syntax = "<ip:port|[ID client-id] [TYPE <NORMAL|MASTER|SLAVE|REPLICA|PUBSUB>] [USER username] "
-               "[ADDR ip:port] [LADDR ip:port] [SKIPME yes/no]>",
+     .syntax =
+         "<ip:port|[ID client-id] [TYPE <NORMAL|MASTER|SLAVE|REPLICA|PUBSUB>] [USER username] "
+         "[ADDR ip:port] [LADDR ip:port] [SKIPME yes/no]>",
      .categories = kDangerous},
     {.name = "list",
      .arity = -2,
@@ -259,6 +260,17 @@ const CommandSpec kSubcommands[] = {
      .complexity = "O(N) Where N is the number of paused clients",
      .syntax = "",
      .categories = kDangerous},
+    {.name = "write-acks",
+     .arity = -2,
+     .flags = kPlainFlags,
+     .keys = {},
+     .handler = client_write_acks_command,
+     .group = "connection",
+     .since = "7.0.0",
+     .summary = "Says how many copies this connection's writes need before their replies.",
+     .complexity = "O(1)",
+     .syntax = "[ONE|MAJORITY|ALL|DEFAULT]",
+     .categories = kPlain},
 };
 
 const CommandSpec kSpecs[] = {

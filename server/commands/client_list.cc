@@ -26,6 +26,7 @@ std::string flag_letters(const ClientShared& shared) {
   if (is_set(shared.blocked)) letters.push_back('b');
   if (is_set(shared.closing)) letters.push_back('A');
   if (is_set(shared.unix_socket)) letters.push_back('U');
+  if (is_set(shared.readonly)) letters.push_back('r');
   if (is_set(shared.no_evict)) letters.push_back('e');
   if (is_set(shared.no_touch)) letters.push_back('T');
   return letters.empty() ? "N" : letters;

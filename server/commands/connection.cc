@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "server/cluster/cluster.h"
 #include "server/command.h"
 #include "server/commands/arguments.h"
 #include "server/commands/client_commands.h"
@@ -68,6 +69,12 @@ void set_db(Client& client, uint16_t db) {
   client.shared.db.store(db, std::memory_order_relaxed);
 }
 
+bool follows_another(const Call& call) {
+  if (call.server.cluster == nullptr) return false;
+  const std::shared_ptr<const Routing> routing = call.server.cluster->gate().routing();
+  return routing != nullptr && routing->primary;
+}
+
 void reply_hello(Call& call) {
   ReplyWriter& reply = call.reply;
   reply.map(7);
@@ -80,9 +87,9 @@ void reply_hello(Call& call) {
   reply.bulk("id");
   reply.integer(static_cast<int64_t>(call.client.id));
   reply.bulk("mode");
-  reply.bulk("standalone");
+  reply.bulk(call.server.cluster == nullptr ? "standalone" : "cluster");
   reply.bulk("role");
-  reply.bulk("master");
+  reply.bulk(follows_another(call) ? "replica" : "master");
   reply.bulk("modules");
   reply.array(0);
 }
@@ -150,6 +157,9 @@ void reset_command(Call& call) {
   client.shared.queued.store(-1, std::memory_order_relaxed);
   client.shared.watched.store(0, std::memory_order_relaxed);
   client.shared.no_touch.store(false, std::memory_order_relaxed);
+  client.shared.readonly.store(false, std::memory_order_relaxed);
+  client.asking = 0;
+  client.write_acks.reset();
   client.reply_mode = Client::ReplyMode::kOn;
   client.authenticated = required_password(call).empty();
   set_db(client, 0);
@@ -164,6 +174,9 @@ void select_command(Call& call) {
   if (*index != static_cast<int32_t>(*index)) {
     return call.reply.error(
         "ERR value is out of range, value must between -2147483648 and 2147483647");
+  }
+  if (call.server.cluster != nullptr && *index != 0) {
+    return call.reply.error("ERR SELECT is not allowed in cluster mode");
   }
   if (*index < 0 || *index >= static_cast<int64_t>(call.server.keyspace.databases())) {
     return call.reply.error("ERR DB index is out of range");

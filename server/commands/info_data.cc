@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/cluster/cluster.h"
 #include "server/commands/info.h"
 #include "server/commands/table.h"
 #include "server/config/config_store.h"
@@ -106,16 +107,18 @@ void info_stats(const Call& call, InfoSection& out) {
   out.field("instantaneous_ops_per_sec", rates.ops);
   out.field("total_net_input_bytes", totals[kInputBytes]);
   out.field("total_net_output_bytes", totals[kOutputBytes]);
-  out.field("total_net_repl_input_bytes", 0);
-  out.field("total_net_repl_output_bytes", 0);
+  ReplicationStatus replication;
+  if (call.server.cluster != nullptr) replication = call.server.cluster->replication();
+  out.field("total_net_repl_input_bytes", replication.input_bytes);
+  out.field("total_net_repl_output_bytes", replication.output_bytes);
   out.decimal("instantaneous_input_kbps", rates.input_bytes / 1024);
   out.decimal("instantaneous_output_kbps", rates.output_bytes / 1024);
   out.decimal("instantaneous_input_repl_kbps", 0);
   out.decimal("instantaneous_output_repl_kbps", 0);
   out.field("rejected_connections", totals[kConnectionsRejected]);
-  out.field("sync_full", 0);
-  out.field("sync_partial_ok", 0);
-  out.field("sync_partial_err", 0);
+  out.field("sync_full", replication.full_syncs);
+  out.field("sync_partial_ok", replication.partial_syncs);
+  out.field("sync_partial_err", replication.partial_refusals);
   out.field("expired_keys", expired);
   out.field("evicted_keys", 0);
   out.field("evicted_clients", totals[kClientsEvicted]);

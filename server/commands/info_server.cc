@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "server/cluster/cluster.h"
 #include "server/commands/info.h"
 #include "server/config/config_store.h"
 #include "server/context.h"
@@ -49,7 +50,7 @@ void info_server(const Call& call, InfoSection& out) {
   out.field("redis_version", kRedisVersion);
   out.field("redis_git_sha1", "00000000");
   out.field("redis_git_dirty", 0);
-  out.field("redis_mode", "standalone");
+  out.field("redis_mode", call.server.cluster == nullptr ? "standalone" : "cluster");
   out.field("syntropy_version", server_version());
   out.field("os", system_name());
   out.field("arch_bits", sizeof(void*) * 8);
@@ -81,7 +82,8 @@ void info_clients(const Call& call, InfoSection& out) {
     longest_output = std::max(longest_output, shared.output_bytes.load(std::memory_order_relaxed));
   }
   out.field("connected_clients", call.server.clients.size());
-  out.field("cluster_connections", 0);
+  out.field("cluster_connections",
+            call.server.cluster == nullptr ? 0 : call.server.cluster->links().size());
   out.field("maxclients", config->clients.max_clients);
   out.field("client_recent_max_input_buffer", longest_input);
   out.field("client_recent_max_output_buffer", longest_output);
@@ -139,22 +141,6 @@ void info_memory(const Call& call, InfoSection& out) {
   out.field("lazyfreed_objects", 0);
 }
 
-/// Replication comes later: this is what a Redis says that is alone. It is told apart by its
-/// run_id until there is a lineage.
-void info_replication(const Call& call, InfoSection& out) {
-  out.field("role", "master");
-  out.field("connected_slaves", 0);
-  out.field("master_failover_state", "no-failover");
-  out.field("master_replid", call.server.run_id);
-  out.field("master_replid2", std::string(40, '0'));
-  out.field("master_repl_offset", 0);
-  out.field("second_repl_offset", -1);
-  out.field("repl_backlog_active", 0);
-  out.field("repl_backlog_size", 0);
-  out.field("repl_backlog_first_byte_offset", 0);
-  out.field("repl_backlog_histlen", 0);
-}
-
 void info_cpu(const Call&, InfoSection& out) {
   const CpuSeconds self = process_cpu();
   const CpuSeconds children = children_cpu();
@@ -168,7 +154,5 @@ void info_cpu(const Call&, InfoSection& out) {
 }
 
 void info_modules(const Call&, InfoSection&) {}
-
-void info_cluster(const Call&, InfoSection& out) { out.field("cluster_enabled", 0); }
 
 }  // namespace syntropy

@@ -54,6 +54,9 @@ std::optional<uint16_t> db_argument(Call& call, std::string_view text) {
 }
 
 void swapdb_command(Call& call) {
+  if (call.server.cluster != nullptr) {
+    return call.reply.error("ERR SWAPDB is not allowed in cluster mode");
+  }
   const std::optional<int32_t> first = parse_int32(call.args[1]);
   if (!first) return call.reply.error("ERR invalid first DB index");
   const std::optional<int32_t> second = parse_int32(call.args[2]);
@@ -151,6 +154,9 @@ void copy_command(Call& call) {
       return reply_syntax_error(call);
     }
   }
+  if (call.server.cluster != nullptr && target_db != 0) {
+    return call.reply.error("ERR Copying to another database is not allowed in cluster mode");
+  }
   const std::string_view from = call.args[1];
   const std::string_view to = call.args[2];
   if (target_db == call.db() && from == to) return call.reply.error(kSameObject);
@@ -161,6 +167,9 @@ void copy_command(Call& call) {
 }
 
 void move_command(Call& call) {
+  if (call.server.cluster != nullptr) {
+    return call.reply.error("ERR MOVE is not allowed in cluster mode");
+  }
   const std::string_view key = call.args[1];
   const std::optional<uint16_t> target_db = db_argument(call, call.args[2]);
   if (!target_db) return;

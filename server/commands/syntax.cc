@@ -10,12 +10,37 @@ namespace {
 
 using Arguments = std::vector<SyntaxArgument>;
 
-constexpr std::array<std::string_view, 26> kIntegers = {
-    "bit",    "bits",      "bytes",          "client-id", "count",        "cursor",
-    "db",     "decrement", "destination-db", "end",       "frequency",    "increment",
-    "index",  "index1",    "index2",         "len",       "milliseconds", "numreplicas",
-    "offset", "port",      "protover",       "seconds",   "start",        "timeout",
-    "ttl",    "samples"};
+constexpr std::array<std::string_view, 31> kIntegers = {"bit",
+                                                        "bits",
+                                                        "bytes",
+                                                        "client-id",
+                                                        "count",
+                                                        "cursor",
+                                                        "db",
+                                                        "decrement",
+                                                        "destination-db",
+                                                        "end",
+                                                        "frequency",
+                                                        "increment",
+                                                        "index",
+                                                        "index1",
+                                                        "index2",
+                                                        "len",
+                                                        "milliseconds",
+                                                        "numreplicas",
+                                                        "offset",
+                                                        "port",
+                                                        "protover",
+                                                        "seconds",
+                                                        "start",
+                                                        "timeout",
+                                                        "ttl",
+                                                        "samples",
+                                                        "slot",
+                                                        "start-slot",
+                                                        "end-slot",
+                                                        "config-epoch",
+                                                        "cluster-bus-port"};
 constexpr std::array<std::string_view, 8> kKeys = {"key",    "key1",    "key2",        "newkey",
                                                    "source", "destkey", "destination", "numkey"};
 

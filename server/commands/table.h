@@ -45,4 +45,20 @@ bool rename_command(std::string_view from, std::string_view to);
 /// arguments are bad. `args` is the whole request, with the container's name for a subcommand.
 std::vector<size_t> key_positions(const CommandSpec& spec, std::span<const std::string_view> args);
 
+/// The same without a vector, where the positions are regular.
+template <class Visit>
+void for_each_key(const CommandSpec& spec, std::span<const std::string_view> args,
+                  const Visit& visit) {
+  if (spec.find_keys != nullptr) {
+    for (const size_t at : key_positions(spec, args)) visit(args[at]);
+    return;
+  }
+  const auto argc = static_cast<int64_t>(args.size());
+  if (spec.keys.first == 0 || !arity_allows(spec, args.size())) return;
+  const int64_t last = spec.keys.last < 0 ? argc + spec.keys.last : spec.keys.last;
+  for (int64_t at = spec.keys.first; at <= last && at < argc; at += spec.keys.step) {
+    visit(args[static_cast<size_t>(at)]);
+  }
+}
+
 }  // namespace syntropy
