@@ -11,6 +11,8 @@ namespace {
 
 constexpr size_t kRepeatPeers = 2;
 constexpr size_t kMaxNewsBytes = 48 * 1024;
+/// To each peer, when very many are suspect at once.
+constexpr size_t kBytesPerMs = 1024;
 
 }  // namespace
 
@@ -21,7 +23,7 @@ void BallotBox::repeat_later(Case& c, TimeMs now) {
 
 void BallotBox::note_news(Case& c, TimeMs now) {
   c.news = true;
-  flush_at_ = std::min(flush_at_, std::max(now, flushed_at_ + config_.batch_ms));
+  flush_at_ = std::min(flush_at_, std::max(now, flush_from_));
 }
 
 Ballot BallotBox::ballot_of(const NodeId& subject, const Case& c, TimeMs now) const {
@@ -77,21 +79,23 @@ bool BallotBox::gather(const NodeId& subject, const Case& c, TimeMs now,
 
 void BallotBox::flush(TimeMs now) {
   flush_at_ = kNever;
-  flushed_at_ = now;
   std::vector<Ballot> ballots;
   size_t bytes = 0;
+  bool full = false;
   auto at = cases_.upper_bound(flushed_to_);
   for (size_t left = cases_.size(); left > 0; --left, ++at) {
     if (at == cases_.end()) at = cases_.begin();
     Case& c = at->second;
     if (!c.news) continue;
     if (!gather(at->first, c, now, ballots, bytes)) {
-      flush_at_ = now + config_.batch_ms;
+      full = true;
       break;
     }
     c.news = false;
     flushed_to_ = at->first;
   }
+  flush_from_ = now + config_.batch_ms + bytes / kBytesPerMs;
+  if (full) flush_at_ = flush_from_;
   if (!ballots.empty()) send(peers(config_.fanout), ballots);
 }
 
@@ -133,11 +137,11 @@ std::optional<BallotNews> BallotBox::failures() const {
 }
 
 void BallotBox::tick(TimeMs now) {
-  if (recheck_) review_all(now);
+  if (now >= recheck_at_) review_all(now);
   if (now >= repeat_at_) repeat(now);
   if (now >= flush_at_) flush(now);
 }
 
-TimeMs BallotBox::next_deadline() const { return recheck_ ? 0 : std::min(flush_at_, repeat_at_); }
+TimeMs BallotBox::next_deadline() const { return std::min({flush_at_, repeat_at_, recheck_at_}); }
 
 }  // namespace syntropy

@@ -70,12 +70,16 @@ struct IndirectAck {
 };
 
 /// A node that doesn't answer, and the incarnation at which it doesn't. Also the element of the
-/// gossiped list of whom an observer suspects.
+/// gossiped list of whom an observer suspects; there the incarnation may have kDoubtful set.
 struct Suspect {
   NodeId subject;
   uint64_t incarnation = 0;
   auto operator<=>(const Suspect&) const = default;
 };
+
+/// "I don't hear it, but trust myself too little to accuse it." It doesn't make the node suspect;
+/// it says that there is no way from one to the other.
+inline constexpr uint64_t kDoubtful = uint64_t{1} << 63;
 
 /// What is known of one suspect at one incarnation (membership/failure_ballot.h).
 struct Ballot {

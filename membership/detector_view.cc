@@ -15,6 +15,8 @@ constexpr uint64_t kSeqStarts = 1 << 20;
 /// Above so many members the check of the majority costs enough to be made less often.
 constexpr size_t kLargeCluster = 64;
 constexpr TimeMs kMajorityCheckMs = 50;
+constexpr TimeMs kMinHoldMs = 150;
+constexpr TimeMs kMaxHoldMs = 1'000;
 
 }  // namespace
 
@@ -73,6 +75,8 @@ void FailureDetector::refresh_neighbours(TimeMs now) {
   for (; old != before.end(); ++old) {
     if (old->suspected) dropped.push_back(old->id);
   }
+  keys_.clear();
+  for (const Watch& watch : watches_) keys_.push_back(watch.id.prefix());
   refresh_voters();
   for (const NodeId& id : dropped) box_.set_own(id, false, now);
   publish_suspects();
@@ -81,6 +85,7 @@ void FailureDetector::refresh_neighbours(TimeMs now) {
 }
 
 void FailureDetector::refresh_voters() {
+  certain_until_ = 0;
   for (Watch& watch : watches_) {
     const std::optional<size_t> rank = roster_.rank_of(watch.id);
     watch.votes = rank.has_value() && roster_.votes(*rank);
@@ -90,9 +95,11 @@ void FailureDetector::refresh_voters() {
 void FailureDetector::publish_suspects() {
   std::vector<Suspect> suspects;
   for (const Watch& watch : watches_) {
-    if (!watch.suspected || watch.failed) continue;
+    if (!watch.silent || watch.failed) continue;
     const std::optional<size_t> rank = roster_.rank_of(watch.id);
-    if (rank.has_value()) suspects.push_back({watch.id, roster_.incarnation(*rank)});
+    if (!rank.has_value()) continue;
+    const uint64_t doubt = watch.suspected ? 0 : kDoubtful;
+    suspects.push_back({watch.id, roster_.incarnation(*rank) | doubt});
   }
   if (suspects == published_) return;
   published_ = suspects;
@@ -122,10 +129,8 @@ void FailureDetector::incarnation_changed(const NodeId& id, TimeMs now) {
     watch->beat.listen_from(now);
     watch->refused_at = 0;
     watch->silent = false;
-    if (std::exchange(watch->suspected, false)) {
-      box_.set_own(id, false, now);
-      publish_suspects();
-    }
+    if (std::exchange(watch->suspected, false)) box_.set_own(id, false, now);
+    publish_suspects();
     alarm_at_ = now;
   }
   box_.incarnation_changed(id);
@@ -158,7 +163,9 @@ void FailureDetector::settle(TimeMs now) {
   if (now >= box_.next_deadline()) box_.tick(now);
   bool near = false;
   for (; failed_handled_ < events_.failed.size(); ++failed_handled_) {
-    near = near || find(events_.failed[failed_handled_].subject) != nullptr;
+    const NodeId& failed = events_.failed[failed_handled_].subject;
+    near = near || find(failed) != nullptr;
+    if (failed == self_) certain_until_ = 0;
   }
   for (; refuted_handled_ < events_.refuted.size(); ++refuted_handled_) {
     near = near || find(events_.refuted[refuted_handled_]) != nullptr;
@@ -170,6 +177,7 @@ void FailureDetector::settle(TimeMs now) {
     majority_stale();
   }
   if (now >= majority_check_at_) check_majority(now);
+  if (held_ || now >= certain_until_) notice_lapse(now);
 }
 
 void FailureDetector::refute(TimeMs now) {
@@ -197,25 +205,28 @@ void FailureDetector::check_majority(TimeMs now) {
     with_majority_ = true;
     return;
   }
-  // Who is out of reach is FAIL, or accused, or behind at least eight that are.
-  const size_t lost = box_.failed().size() + box_.suspects();
-  const bool few = box_.suspects() < config_.observers && roster_.size() > kLargeCluster;
+  // Who is out of reach is FAIL, or not heard by somebody, or behind at least eight such nodes.
+  const size_t lost = box_.failed().size() + config_.observers;
+  size_t named = box_.suspects() + box_.doubts();
+  for (const Watch& watch : watches_) named += watch.silent;
+  const bool few = named < config_.observers && roster_.size() > kLargeCluster;
   with_majority_ = (few && voters >= box_.majority() + lost) || reaches_majority();
+  if (!with_majority_) certain_until_ = 0;
 }
 
 bool FailureDetector::reaches_majority() const {
   // From this node along all pairs of neighbours of which neither accuses the other. Whoever is cut
   // off with us says so, and from the others nothing can come: what is left is our side.
-  const std::vector<uint32_t> order = ring_.order(roster_, box_.failed());
+  const std::vector<ObserverRing::Place> order = ring_.order(roster_, box_.failed());
   std::vector<uint64_t> ids;
   ids.reserve(order.size());
   size_t start = order.size();
   for (size_t i = 0; i < order.size(); ++i) {
-    if (roster_.id(order[i]) == self_) start = i;
-    ids.push_back(digest_id(roster_.id(order[i])));
+    if (roster_.id(order[i].rank) == self_) start = i;
+    ids.push_back(digest_id(roster_.id(order[i].rank)));
   }
   if (start == order.size()) return false;
-  std::vector<std::pair<uint64_t, uint64_t>> broken = box_.accusations();
+  std::vector<std::pair<uint64_t, uint64_t>> broken = box_.silences();
   for (const Watch& watch : watches_) {
     if (watch.silent) broken.emplace_back(digest_id(self_), digest_id(watch.id));
   }
@@ -230,7 +241,7 @@ bool FailureDetector::reaches_majority() const {
   while (!open.empty()) {
     const size_t at = open.back();
     open.pop_back();
-    votes += roster_.votes(order[at]);
+    votes += roster_.votes(order[at].rank);
     const size_t side = std::min<size_t>(ring_.each_side(), order.size() - 1);
     for (size_t step = 1; step <= side; ++step) {
       for (const size_t next :
@@ -273,9 +284,23 @@ TimeMs FailureDetector::leases_until() const {
   return std::max(until, *at);
 }
 
-TimeMs FailureDetector::serve_until() const {
-  if (!started_ || !with_majority_ || box_.is_failed(self_)) return 0;
-  return leases_until();
+TimeMs FailureDetector::certain_until() const {
+  return with_majority_ && !box_.is_failed(self_) ? leases_until() : 0;
+}
+
+TimeMs FailureDetector::serve_until() const { return !started_ || held_ ? 0 : certain_until(); }
+
+void FailureDetector::notice_lapse(TimeMs now) {
+  if (now >= certain_until_) certain_until_ = certain_until();
+  if (now >= certain_until_) {
+    // Observers that are heard again take their word back, but votes that were cast on it may still
+    // come together, and a decision may be on its way.
+    held_ = true;
+    hold_until_ = now + std::clamp(config_.node_timeout / 2, kMinHoldMs, kMaxHoldMs);
+  } else if (now >= hold_until_) {
+    held_ = false;
+    hold_until_ = kNever;
+  }
 }
 
 Liveness FailureDetector::liveness(const NodeId& id) const {

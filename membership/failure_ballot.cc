@@ -14,6 +14,8 @@ namespace {
 
 /// Of one case; a suspect has eight observers, and a few more while views differ.
 constexpr size_t kMaxAccusers = 32;
+/// From so many suspects on the whole ring is laid out, instead of searched for each.
+constexpr size_t kManyCases = 8;
 
 uint64_t member_mark(const NodeId& id) { return XXH3_64bits(id.bytes().data(), id.bytes().size()); }
 
@@ -54,6 +56,7 @@ void BallotBox::start() {
 BallotBox::Case* BallotBox::open(const NodeId& subject, uint64_t incarnation) {
   const std::optional<size_t> rank = roster_.rank_of(subject);
   if (!rank.has_value() || incarnation < roster_.incarnation(*rank)) return nullptr;
+  if (incarnation >= kDoubtful) return nullptr;
   const auto at = cases_.find(subject);
   if (at != cases_.end()) {
     if (at->second.incarnation > incarnation) return nullptr;
@@ -77,8 +80,14 @@ void BallotBox::close(Cases::iterator at) {
 }
 
 void BallotBox::ring_changed() {
+  order_.clear();
   for (auto& [subject, c] : cases_) c.observers.clear();
-  recheck_ = true;
+  recheck_soon();
+}
+
+void BallotBox::recheck_soon() {
+  // Decisions on many come together, and each moves observers: not once for each of them.
+  if (!cases_.empty()) recheck_at_ = std::min(recheck_at_, rechecked_at_ + config_.batch_ms);
 }
 
 bool BallotBox::accuse(Case& c, uint64_t observer, bool published) {
@@ -123,6 +132,7 @@ void BallotBox::set_published(const NodeId& observer, std::span<const Suspect> s
                               TimeMs now) {
   if (observer == self_) return;
   const uint64_t accuser = digest_id(observer);
+  note_doubts(accuser, suspects);
   std::vector<NodeId> changed;
   for (auto& [subject, c] : cases_) {
     const Suspect named{subject, c.incarnation};
@@ -130,6 +140,7 @@ void BallotBox::set_published(const NodeId& observer, std::span<const Suspect> s
     if (!c.decided && !stands && withdraw(c, accuser)) changed.push_back(subject);
   }
   for (const Suspect& suspect : suspects) {
+    if ((suspect.incarnation & kDoubtful) != 0) continue;
     Case* c = open(suspect.subject, suspect.incarnation);
     if (c == nullptr || c->decided || !accuse(*c, accuser, true)) continue;
     if (c->pfail || !c->votes.empty()) note_news(*c, now);
@@ -138,15 +149,25 @@ void BallotBox::set_published(const NodeId& observer, std::span<const Suspect> s
   for (const NodeId& subject : changed) review(subject, now);
 }
 
-void BallotBox::find_observers(const NodeId& subject, Case& c) const {
-  if (!c.observers.empty()) return;
-  for (const NodeId& id : ring_.observers(roster_, failed_, subject)) {
-    c.observers.push_back(digest_id(id));
+void BallotBox::note_doubts(uint64_t observer, std::span<const Suspect> suspects) {
+  if (doubts_.erase(observer) > 0) ++revision_;
+  for (const Suspect& suspect : suspects) {
+    if ((suspect.incarnation & kDoubtful) == 0) continue;
+    doubts_[observer].push_back({suspect.subject, suspect.incarnation & ~kDoubtful});
+    ++revision_;
   }
 }
 
+std::vector<NodeId> BallotBox::observers_of(const NodeId& subject) {
+  if (order_.empty()) {
+    if (suspects() < kManyCases) return ring_.observers(roster_, failed_, subject);
+    order_ = ring_.order(roster_, failed_);
+  }
+  return ring_.observers_in(roster_, order_, subject);
+}
+
 void BallotBox::tell_observers(const NodeId& subject, Case& c, TimeMs now) {
-  std::vector<NodeId> others = ring_.observers(roster_, failed_, subject);
+  std::vector<NodeId> others = observers_of(subject);
   std::erase(others, self_);
   send(others, {ballot_of(subject, c, now)});
 }
@@ -242,7 +263,9 @@ void BallotBox::review(const NodeId& subject, TimeMs now) {
     close(at);
     return;
   }
-  find_observers(subject, c);
+  if (c.observers.empty()) {
+    for (const NodeId& id : observers_of(subject)) c.observers.push_back(digest_id(id));
+  }
   size_t accusing = 0;
   for (const Accuser& accuser : c.accusers) {
     accusing += std::binary_search(c.observers.begin(), c.observers.end(), accuser.observer);
@@ -265,12 +288,14 @@ void BallotBox::review(const NodeId& subject, TimeMs now) {
 }
 
 void BallotBox::review_all(TimeMs now) {
-  recheck_ = false;
+  recheck_at_ = kNever;
+  rechecked_at_ = now;
   std::vector<NodeId> subjects;
   for (const auto& [subject, c] : cases_) {
     if (!c.decided) subjects.push_back(subject);
   }
   for (const NodeId& subject : subjects) review(subject, now);
+  if (suspects() == 0) order_ = {};
 }
 
 void BallotBox::member_added(const NodeId& id) {
@@ -283,6 +308,7 @@ void BallotBox::member_added(const NodeId& id) {
 
 void BallotBox::member_removed(const NodeId& id) {
   roster_hash_ -= member_mark(id);
+  doubts_.erase(digest_id(id));
   const auto at = cases_.find(id);
   if (at != cases_.end()) close(at);
   const size_t rank = roster_.members_below(id);
@@ -303,7 +329,7 @@ void BallotBox::incarnation_changed(const NodeId& id) {
 
 void BallotBox::electorate_changed() {
   voters_.reset();
-  recheck_ = !cases_.empty();
+  recheck_soon();
 }
 
 const VoterSet& BallotBox::voters() const {
@@ -332,6 +358,7 @@ size_t BallotBox::accusers(const NodeId& id) const {
 }
 
 std::optional<uint64_t> BallotBox::accused_at() const {
+  if (cases_.empty()) return std::nullopt;
   const auto at = cases_.find(self_);
   if (at == cases_.end()) return std::nullopt;
   const Case& c = at->second;
@@ -339,11 +366,24 @@ std::optional<uint64_t> BallotBox::accused_at() const {
   return c.incarnation;
 }
 
-std::vector<std::pair<uint64_t, uint64_t>> BallotBox::accusations() const {
+size_t BallotBox::doubts() const {
+  size_t count = 0;
+  for (const auto& [observer, subjects] : doubts_) count += subjects.size();
+  return count;
+}
+
+std::vector<std::pair<uint64_t, uint64_t>> BallotBox::silences() const {
   std::vector<std::pair<uint64_t, uint64_t>> pairs;
   for (const auto& [subject, c] : cases_) {
     for (const Accuser& accuser : c.accusers) {
       pairs.emplace_back(accuser.observer, digest_id(subject));
+    }
+  }
+  for (const auto& [observer, subjects] : doubts_) {
+    for (const Suspect& doubt : subjects) {
+      const std::optional<size_t> rank = roster_.rank_of(doubt.subject);
+      const bool stands = rank.has_value() && doubt.incarnation >= roster_.incarnation(*rank);
+      if (stands) pairs.emplace_back(observer, digest_id(doubt.subject));
     }
   }
   return pairs;

@@ -87,7 +87,8 @@ class BallotBox {
   /// This node suspects, or no longer suspects, `subject` at the incarnation in the roster. A new
   /// accusation goes to the other observers at once.
   void set_own(const NodeId& subject, bool suspect, TimeMs now);
-  /// All that `observer` publishes; replaces what it published before.
+  /// All that `observer` publishes; replaces what it published before. What is kDoubtful accuses
+  /// nobody and is kept for silences().
   void set_published(const NodeId& observer, std::span<const Suspect> suspects, TimeMs now);
 
   // Ballots.
@@ -120,10 +121,12 @@ class BallotBox {
   std::optional<BallotNews> failures() const;
   size_t majority() const;
   size_t voter_count() const;
-  /// Who accuses whom: digest_id of the observer, then of the suspect.
-  std::vector<std::pair<uint64_t, uint64_t>> accusations() const;
+  /// Who says that it doesn't hear whom: digest_id of the observer, then of the other.
+  std::vector<std::pair<uint64_t, uint64_t>> silences() const;
   size_t suspects() const { return cases_.size() - failed_.size(); }
-  /// Changes whenever accusations() or failed() does.
+  /// How many doubts are published, by all observers.
+  size_t doubts() const;
+  /// Changes whenever silences() or failed() does.
   uint64_t revision() const { return revision_; }
 
  private:
@@ -159,9 +162,11 @@ class BallotBox {
   void review(const NodeId& subject, TimeMs now);
   void review_all(TimeMs now);
   void drop_expired(Case& c, TimeMs now);
-  void find_observers(const NodeId& subject, Case& c) const;
+  void note_doubts(uint64_t observer, std::span<const Suspect> suspects);
+  std::vector<NodeId> observers_of(const NodeId& subject);
   bool may_vote(const NodeId& subject, const Case& c, size_t accusing) const;
   void ring_changed();
+  void recheck_soon();
 
   void note_news(Case& c, TimeMs now);
   bool gather(const NodeId& subject, const Case& c, TimeMs now, std::vector<Ballot>& ballots,
@@ -183,15 +188,18 @@ class BallotBox {
   Events& events_;
 
   Cases cases_;
+  std::map<uint64_t, std::vector<Suspect>> doubts_;  // by digest_id of the observer
   std::set<NodeId> failed_;
   uint64_t failed_hash_ = 0;
   uint64_t revision_ = 0;
   uint64_t roster_hash_ = 0;
   TimeMs flush_at_ = kNever;
-  TimeMs flushed_at_ = 0;
-  NodeId flushed_to_;  // where the last message was full: the next begins behind it
+  TimeMs flush_from_ = 0;  // not before
+  NodeId flushed_to_;      // where the last message was full: the next begins behind it
   TimeMs repeat_at_ = kNever;
-  bool recheck_ = false;                    // the ring or the roster changed under the cases
+  TimeMs recheck_at_ = kNever;  // the ring or the roster changed under the cases
+  TimeMs rechecked_at_ = 0;
+  std::vector<ObserverRing::Place> order_;  // while there are many cases; empty: to be made
   mutable std::optional<VoterSet> voters_;  // empty: to be asked for
 };
 

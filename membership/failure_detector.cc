@@ -77,8 +77,9 @@ FailureDetector::Watch* FailureDetector::find(const NodeId& id) {
 }
 
 const FailureDetector::Watch* FailureDetector::find(const NodeId& id) const {
-  for (const Watch& watch : watches_) {
-    if (watch.id == id) return &watch;
+  const uint64_t key = id.prefix();
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    if (keys_[i] == key && watches_[i].id == id) return &watches_[i];
   }
   return nullptr;
 }
@@ -88,6 +89,7 @@ void FailureDetector::send(const NodeId& to, const DetectorMessage& message) {
 }
 
 void FailureDetector::notice_pause(TimeMs now) {
+  notice_lapse(now);
   const TimeMs due = std::max(std::min(round_at_, alarm_at_), caught_up_at_);
   if (due == kNever || now <= due + fast_interval_) return;
   // We were stopped, or are too busy: what others sent meanwhile, and what we didn't ask, isn't
@@ -162,7 +164,9 @@ void FailureDetector::on_numbers(const NodeId& from, uint32_t seq, uint32_t seen
     watch->silent = false;
     majority_stale();
     alarm_at_ = std::min(alarm_at_, now + fast_interval_);
-    if (watch->suspected) set_suspected(*watch, false, now);
+    if (watch->suspected) box_.set_own(from, false, now);
+    watch->suspected = false;
+    publish_suspects();
   }
   // It now knows us by our first message; only a second one shows it that we hear it.
   if (!had_lease && !watch->failed && now > watch->pinged_at) ping(*watch, now, false);
@@ -182,7 +186,7 @@ void FailureDetector::ping(Watch& watch, TimeMs now, bool with_helpers) {
   std::vector<const Watch*> helpers;
   for (const Watch& other : watches_) {
     const bool fresh = now - other.beat.heard_at() < 2 * interval_;
-    if (other.id != watch.id && !other.failed && !other.silent && fresh) helpers.push_back(&other);
+    if (&other != &watch && !other.failed && !other.silent && fresh) helpers.push_back(&other);
   }
   for (size_t i = 0; i < std::min(kHelpers, helpers.size()); ++i) {
     std::swap(helpers[i], helpers[i + random_.below(helpers.size() - i)]);
@@ -215,13 +219,13 @@ void FailureDetector::service(Watch& watch, TimeMs now) {
     return;
   }
   const TimeMs unheard = now - watch.beat.heard_at();
-  if (!watch.silent && unheard >= patience(watch)) {
+  if (!watch.suspected && unheard >= patience(watch)) {
     watch.silent = true;
-    majority_stale();
-  }
-  if (watch.silent && !watch.suspected) {
     const unsigned times = caution(now);
-    if (times > 0 && unheard >= times * patience(watch)) set_suspected(watch, true, now);
+    watch.suspected = times > 0 && unheard >= times * patience(watch);
+    if (watch.suspected) box_.set_own(watch.id, true, now);
+    publish_suspects();
+    majority_stale();
   }
   const TimeMs pause = watch.silent ? interval_ : fast_interval_;
   if (!watch.silent && !lagging(watch, now)) return;
@@ -243,12 +247,6 @@ TimeMs FailureDetector::alarm(const Watch& watch, TimeMs now) const {
   return std::min({end, heard + 2 * interval_, watch.beat.lease_from() + config_.node_timeout / 2});
 }
 
-void FailureDetector::set_suspected(Watch& watch, bool suspected, TimeMs now) {
-  watch.suspected = suspected;
-  box_.set_own(watch.id, suspected, now);
-  publish_suspects();
-}
-
 void FailureDetector::tick(TimeMs now) {
   if (!started_) return;
   notice_pause(now);
@@ -265,7 +263,7 @@ TimeMs FailureDetector::next_deadline() const {
   if (!started_) return kNever;
   const TimeMs beats = watches_.empty() ? kNever : std::min(round_at_, alarm_at_);
   const TimeMs refutation = box_.accused_at().has_value() ? refute_at_ : kNever;
-  return std::min({beats, box_.next_deadline(), majority_check_at_, refutation});
+  return std::min({beats, box_.next_deadline(), majority_check_at_, refutation, hold_until_});
 }
 
 bool FailureDetector::has_ready() const {

@@ -67,7 +67,8 @@ class FailureDetector final : private Witness {
     /// Publish as this node's own incarnation before anything of `send`, then call
     /// incarnation_changed(self): others hold that it is dead, or are about to.
     std::optional<uint64_t> raise_incarnation;
-    /// Publish as this node's own list of suspects, urgently. Ascending; may be empty.
+    /// Publish as this node's own list of suspects, urgently. Ascending; may be empty. An
+    /// incarnation with kDoubtful set is passed on as it is.
     std::optional<std::vector<Suspect>> suspects;
     /// Newly FAIL. Start elections, tell clients. liveness() says whether it still is.
     std::vector<Suspect> failed;
@@ -115,6 +116,8 @@ class FailureDetector final : private Witness {
   // Questions.
 
   /// Whether it is certain that nobody has declared this node dead, and it is with the majority.
+  /// When it becomes true again after it wasn't, there is a wait of half the node timeout (150 ms
+  /// to 1 s) in which what others decided meanwhile arrives.
   bool may_serve(TimeMs now) const { return now < serve_until(); }
   /// The moment from which may_serve is false unless more is heard; 0: it already is. To be given
   /// to threads that serve clients, who compare it with their own clock before each batch.
@@ -157,7 +160,6 @@ class FailureDetector final : private Witness {
   void ping(Watch& watch, TimeMs now, bool with_helpers);
   void send_round(TimeMs now);
   void service(Watch& watch, TimeMs now);
-  void set_suspected(Watch& watch, bool suspected, TimeMs now);
   TimeMs patience(const Watch& watch) const;
   bool lagging(const Watch& watch, TimeMs now) const;
   TimeMs alarm(const Watch& watch, TimeMs now) const;
@@ -176,6 +178,8 @@ class FailureDetector final : private Witness {
   void check_majority(TimeMs now);
   bool reaches_majority() const;
   TimeMs leases_until() const;
+  TimeMs certain_until() const;
+  void notice_lapse(TimeMs now);
 
   DetectorConfig config_;
   NodeId self_;
@@ -188,6 +192,7 @@ class FailureDetector final : private Witness {
   BallotBox::Events events_;
   BallotBox box_;
   std::vector<Watch> watches_;  // ascending by id
+  std::vector<uint64_t> keys_;  // NodeId::prefix of each: found without touching the rest
   ObserverRing::Reach reach_;
   std::vector<Suspect> published_;
   std::optional<std::vector<Suspect>> to_publish_;
@@ -204,8 +209,11 @@ class FailureDetector final : private Witness {
   TimeMs majority_check_at_ = BallotBox::kNever;
   TimeMs majority_checked_at_ = 0;
   uint64_t majority_revision_ = 0;
+  TimeMs certain_until_ = 0;  // certain_until() or less; 0: to be asked for
+  TimeMs hold_until_ = 0;
   bool started_ = false;
   bool with_majority_ = true;
+  bool held_ = true;  // certain again, but not for long enough
 };
 
 }  // namespace syntropy

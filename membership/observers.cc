@@ -109,24 +109,40 @@ bool ObserverRing::within(const Reach& reach, const NodeId& node, const NodeId& 
   return ahead <= reach.ahead || ~ahead + 1 <= reach.behind;
 }
 
-std::vector<uint32_t> ObserverRing::order(const Roster& roster,
-                                          const std::set<NodeId>& failed) const {
-  struct Place {
-    uint64_t position;
-    uint32_t rank;
-  };
+std::vector<ObserverRing::Place> ObserverRing::order(const Roster& roster,
+                                                     const std::set<NodeId>& failed) const {
   std::vector<Place> places;
   places.reserve(roster.size());
   for (size_t rank = 0; rank < roster.size(); ++rank) {
     const NodeId& id = roster.id(rank);
-    if (!failed.contains(id)) places.push_back({position(id), static_cast<uint32_t>(rank)});
+    if (failed.empty() || !failed.contains(id)) {
+      places.push_back({position(id), static_cast<uint32_t>(rank)});
+    }
   }
   std::sort(places.begin(), places.end(),
             [](const Place& a, const Place& b) { return a.position < b.position; });
-  std::vector<uint32_t> ranks;
-  ranks.reserve(places.size());
-  for (const Place& place : places) ranks.push_back(place.rank);
-  return ranks;
+  return places;
+}
+
+std::vector<NodeId> ObserverRing::observers_in(const Roster& roster,
+                                               const std::vector<Place>& order,
+                                               const NodeId& node) const {
+  const size_t size = order.size();
+  const auto above =
+      std::upper_bound(order.begin(), order.end(), position(node),
+                       [](uint64_t at, const Place& place) { return at < place.position; });
+  const auto next = static_cast<size_t>(above - order.begin());
+  const bool present = next > 0 && roster.id(order[next - 1].rank) == node;
+  const size_t self = present ? 1 : 0;
+  const size_t side = std::min<size_t>(each_side_, size - self);
+  std::vector<NodeId> ids;
+  for (size_t step = 0; step < side; ++step) {
+    ids.push_back(roster.id(order[(next + step) % size].rank));
+    ids.push_back(roster.id(order[(next + 2 * size - 1 - self - step) % size].rank));
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
 }
 
 }  // namespace syntropy

@@ -54,8 +54,15 @@ class ObserverRing {
                                     const NodeId& node, Reach& reach) const;
   bool within(const Reach& reach, const NodeId& node, const NodeId& other) const;
 
-  /// All members that aren't FAIL as ranks, in the order of the ring.
-  std::vector<uint32_t> order(const Roster& roster, const std::set<NodeId>& failed) const;
+  struct Place {
+    uint64_t position;
+    uint32_t rank;
+  };
+  /// All members that aren't FAIL, in the order of the ring.
+  std::vector<Place> order(const Roster& roster, const std::set<NodeId>& failed) const;
+  /// observers() from that order, quicker where many are asked for.
+  std::vector<NodeId> observers_in(const Roster& roster, const std::vector<Place>& order,
+                                   const NodeId& node) const;
 
   uint32_t each_side() const { return each_side_; }
 
