@@ -7,7 +7,7 @@ OBJECT ENCODING is compared for values as they were set: how Redis holds one tha
 place depends on how it came about, and nothing but memory follows from it.
 """
 
-TOLERANCE_S = 3
+TOLERANCE_S = 15  # between the two servers' turns; a loaded machine has taken 5 s
 UNIT_PER_SECOND = {b"TTL": 1, b"EXPIRETIME": 1, b"PTTL": 1000, b"PEXPIRETIME": 1000}
 # Compared by shape: the types of the replies and of their elements, not the contents.
 SHAPE_ONLY = {b"TIME", b"LASTSAVE", b"RANDOMKEY", b"DUMP", b"SCAN", b"INFO"}
