@@ -9,8 +9,7 @@ constexpr size_t kWindowBytes = 64 * 1024;  // sent and not read, in one directi
 
 }  // namespace
 
-// Sockets
-// ------------------------------------------------------------------------------------------
+// --- Sockets -------------------------------------------------------------------------------------
 
 void MemorySocket::write(std::string_view bytes) {
   if (closed_) return;
@@ -91,8 +90,7 @@ void MemorySocket::close() {
   });
 }
 
-// The network
-// --------------------------------------------------------------------------------------
+// --- The network ---------------------------------------------------------------------------------
 
 MemoryNetwork::~MemoryNetwork() {
   for (const auto& weak : sockets_) {
@@ -143,14 +141,15 @@ MemorySocketPtr MemoryNetwork::dial(const std::string& host, const PeerAddress& 
   const MemorySocketPtr socket(new MemorySocket(*this, local, address));
   std::erase_if(sockets_, [](const auto& weak) { return weak.expired(); });
   sockets_.push_back(socket);
-  at(now_ + latency_ms_, [this, socket] {
+  const uint64_t there_ms = latency(host, address.host);
+  at(now_ + there_ms, [this, socket] {
     if (socket->closed_) return;
     const std::string& here = socket->local_.host;
     const std::string& there = socket->remote_.host;
     if (is_cut(here, there) || is_cut(there, here)) return;  // and nothing else will ever happen
     const auto listener = listeners_.find(socket->remote_);
     if (listener == listeners_.end()) {
-      return at(now_ + latency_ms_, [socket] {
+      return at(now_ + latency(there, here), [socket] {
         if (socket->closed_) return;
         socket->closed_ = true;
         if (socket->on_dial_failed) {
@@ -171,14 +170,24 @@ MemorySocketPtr MemoryNetwork::dial(const std::string& host, const PeerAddress& 
   return socket;
 }
 
+uint64_t MemoryNetwork::latency(const std::string& from, const std::string& to) {
+  const auto link = links_.find({from, to});
+  if (link == links_.end()) return latency_ms_;
+  return link->second.ms +
+         (link->second.jitter_ms == 0 ? 0 : random_.below(link->second.jitter_ms));
+}
+
 void MemoryNetwork::carry(const MemorySocketPtr& sender, std::function<void()> job) {
-  at(now_ + latency_ms_, [this, sender, job = std::move(job)]() mutable {
+  const uint64_t delay = latency(sender->local_.host, sender->remote_.host);
+  sender->arrives_ = std::max(sender->arrives_, now_ + delay);
+  at(sender->arrives_, [this, sender, job = std::move(job)]() mutable {
     if (sender->stalled_.empty() && !is_cut(sender->local_.host, sender->remote_.host)) {
       return job();
     }
     if (sender->stalled_.empty()) {
       at(now_ + unacknowledged_ms_, [sender] {
-        if (!sender->stalled_.empty()) sender->lose(Status::unavailable("connection timed out"));
+        if (sender->stalled_.empty() || sender->patient_) return;
+        sender->lose(Status::unavailable("connection timed out"));
       });
     }
     sender->stalled_.push_back(std::move(job));

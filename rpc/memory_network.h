@@ -39,6 +39,8 @@ class MemorySocket : public std::enable_shared_from_this<MemorySocket> {
   const PeerAddress& local() const { return local_; }
   const PeerAddress& remote() const { return remote_; }
   void write(std::string_view bytes);
+  /// Isn't lost however long a cut lasts.
+  void set_patient() { patient_ = true; }
   void set_reading(bool reading);
   void close();
 
@@ -63,7 +65,9 @@ class MemorySocket : public std::enable_shared_from_this<MemorySocket> {
   size_t outstanding_ = 0;                      // sent, and not yet read by the other side
   std::string inbox_;                           // arrived, not yet read
   std::vector<std::function<void()>> stalled_;  // what a cut holds back, in order
+  TimeMs arrives_ = 0;                          // what was sent last
   bool reading_ = true;
+  bool patient_ = false;
   bool closed_ = false;
   bool at_end_ = false;  // the other side has closed
 };
@@ -94,6 +98,12 @@ class MemoryNetwork {
 
   /// One way, from the next arrival on; 1 to begin with.
   void set_latency_ms(uint64_t ms) { latency_ms_ = ms; }
+  /// As set_latency_ms(), for what goes from one host to another: at least `ms`, and up to
+  /// `jitter_ms` more. What is under way on one connection stays in order.
+  void set_link(const std::string& from, const std::string& to, uint64_t ms, uint64_t jitter_ms) {
+    links_[{from, to}] = {ms, jitter_ms};
+  }
+  void clear_links() { links_.clear(); }
   /// Nothing arrives at host `to` from host `from`; it is kept back and arrives when healed.
   void cut(const std::string& from, const std::string& to);
   void heal(const std::string& from, const std::string& to);
@@ -116,6 +126,7 @@ class MemoryNetwork {
 
   // Runs `job` when something from `sender` arrives at its other side.
   void carry(const MemorySocketPtr& sender, std::function<void()> job);
+  uint64_t latency(const std::string& from, const std::string& to);
   bool is_cut(const std::string& from, const std::string& to) const {
     return cuts_.contains({from, to});
   }
@@ -123,7 +134,12 @@ class MemoryNetwork {
 
   SeededRandom random_;
   TimeMs now_ = 0;
+  struct LinkDelay {
+    uint64_t ms;
+    uint64_t jitter_ms;
+  };
   uint64_t latency_ms_ = 1;
+  std::map<std::pair<std::string, std::string>, LinkDelay> links_;
   uint64_t unacknowledged_ms_ = 20'000;
   uint64_t numbers_ = 0;
   uint16_t last_port_ = 40'000;

@@ -22,6 +22,7 @@ void PauseState::unpause() {
 }
 
 bool PauseState::holds(uint64_t now_ms, bool is_write) const {
+  if (is_write && failover_until_ms_.load(std::memory_order_acquire) > now_ms) return true;
   if (until_ms_.load(std::memory_order_acquire) <= now_ms) return false;
   return is_write || all_.load(std::memory_order_acquire);
 }

@@ -25,7 +25,7 @@ class SlowLog;
 class Snapshots;
 class ServerStats;
 
-/// CLIENT PAUSE.
+/// CLIENT PAUSE, and the pause of writes in which a replica takes a primary's place.
 class PauseState {
  public:
   enum class Mode { kWrite, kAll };
@@ -34,6 +34,9 @@ class PauseState {
   /// stricter by another one.
   void pause(uint64_t now_ms, uint64_t until_ms, Mode mode);
   void unpause();
+  /// The same for writes, beside it: neither ends the other.
+  void pause_for_failover(uint64_t until_ms) { failover_until_ms_.store(until_ms); }
+  void end_failover() { failover_until_ms_.store(0); }
   /// Whether a command has to wait; `is_write`: it (or its transaction) writes.
   bool holds(uint64_t now_ms, bool is_write) const;
   uint64_t until_ms() const { return until_ms_.load(std::memory_order_relaxed); }
@@ -42,6 +45,7 @@ class PauseState {
   std::mutex mutex_;
   std::atomic<uint64_t> until_ms_{0};
   std::atomic<bool> all_{false};
+  std::atomic<uint64_t> failover_until_ms_{0};
 };
 
 struct ShutdownRequest {

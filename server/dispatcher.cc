@@ -72,6 +72,8 @@ bool arity_fits(const CommandSpec& spec, size_t argc) {
 }  // namespace
 
 std::string disk_error(const Status& why) {
+  // Not the disk: another node has taken this one's place meanwhile, or the node is ending.
+  if (why.is(StatusCode::kUnavailable)) return "CLUSTERDOWN " + std::string(why.message());
   return "MISCONF Errors writing to disk: " + std::string(why.message()) +
          ". Writes are refused until the disk is well again; reads go on.";
 }

@@ -106,7 +106,8 @@ class Dispatcher {
   ServerContext& server_;
 };
 
-/// The text in which a failed commit or sync is reported.
+/// The text in which a failed commit or sync is reported; kUnavailable is a commit that was
+/// refused.
 std::string disk_error(const Status& why);
 
 }  // namespace syntropy

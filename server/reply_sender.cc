@@ -9,6 +9,7 @@
 #include <memory>
 #include <utility>
 
+#include "server/cluster/cluster.h"
 #include "server/latency.h"
 #include "storage/base/clock.h"
 #include "storage/tick.h"
@@ -52,6 +53,10 @@ void ReplySender::finish(Turn& turn, std::vector<ConnectionPtr>& connections) {
   const Result<Durability::Point> point = durability_.end_tick(wrote && ended.ok());
   if (ended.ok() && !point.ok()) ended = point.status();
   Held tick{std::move(connections), std::move(turn.dependents)};
+  if (ended.ok() && wrote && server_.cluster != nullptr) {
+    hold_for_copies(tick, WriteAcks::kMajority, turn.config, *point);
+    hold_for_copies(tick, WriteAcks::kAll, turn.config, *point);
+  }
   if (ended.ok() && *point != 0) {
     connections = {};
     return hold(std::move(tick), *point);
@@ -73,6 +78,45 @@ void ReplySender::hold(Held tick, Durability::Point point) {
   });
 }
 
+// Takes out of the tick those connections whose clients want so many copies of what they wrote.
+ReplySender::Held ReplySender::split(Held& tick, WriteAcks acks, const Config& config) {
+  Held apart;
+  std::erase_if(tick.connections, [&](const ConnectionPtr& connection) {
+    Session& session = connection->session;
+    if (session.client().write_acks.value_or(config.cluster.write_acks) != acks) return false;
+    bool depends = false;
+    std::erase_if(tick.dependents, [&](const Turn::Dependent& dependent) {
+      if (dependent.session != &session) return false;
+      apart.dependents.push_back(dependent);
+      return depends = true;
+    });
+    if (depends) apart.connections.push_back(connection);
+    return depends;
+  });
+  return apart;
+}
+
+void ReplySender::hold_for_copies(Held& tick, WriteAcks acks, const Config& config,
+                                  Durability::Point point) {
+  auto held = std::make_shared<Held>(split(tick, acks, config));
+  if (held->connections.empty()) return;
+  for (const ConnectionPtr& connection : held->connections) {
+    connection->held = true;
+    connection->sendable = false;
+  }
+  const auto done = [this, held](std::string error) {
+    boost::asio::post(context_, [this, held, error = std::move(error)] { release(*held, error); });
+  };
+  const uint64_t timeout_ms = config.cluster.write_acks_timeout_ms;
+  server_.cluster->await(acks, timeout_ms, [this, point, done](const Status& copies) {
+    if (!copies.ok()) return done("NOREPLICAS " + std::string(copies.message()));
+    if (point == 0) return done({});
+    durability_.await(point, [done](const Status& durable) {
+      done(durable.ok() ? std::string() : disk_error(durable));
+    });
+  });
+}
+
 // On the thread that syncs.
 void ReplySender::send_held(Held& held) {
   for (const ConnectionPtr& connection : held.connections) {
@@ -87,6 +131,11 @@ void ReplySender::send_held(Held& held) {
 
 void ReplySender::release(Held& held, const Status& ended) {
   if (!ended.ok()) Dispatcher::fail_dependents(held.dependents, ended);
+  release(held, std::string_view());
+}
+
+void ReplySender::release(Held& held, std::string_view error) {
+  if (!error.empty()) Dispatcher::fail_dependents(held.dependents, error);
   stats_.add(kOutputBytes, held.bytes);
   stats_.add(kWrites, held.sends);
   for (const ConnectionPtr& connection : held.connections) {

@@ -5,9 +5,13 @@
 // thread that syncs sends them, for it has nothing better to do while it waits for those whom they
 // release. Then the I/O thread *releases* them: it sends what the kernel did not take.
 //
+// In a cluster, replies may also have to wait for replicas (cluster-write-acks, or what the client
+// chose): those whose clients want that are held apart from the others of the tick.
+//
 // Invariants: nothing that depends on a write leaves before that is as durable as the policy
-// demands; of one connection, bytes leave in the order in which they were answered and pushed; what
-// a client doesn't read is no more than client-output-buffer-limit allows.
+// demands, and on as many nodes as the client does; of one connection, bytes leave in the order in
+// which they were answered and pushed; what a client doesn't read is no more than
+// client-output-buffer-limit allows.
 //
 // Thread safety: everything on the I/O thread.
 #pragma once
@@ -63,7 +67,11 @@ class ReplySender {
   };
 
   void hold(Held tick, Durability::Point point);
+  void hold_for_copies(Held& tick, WriteAcks acks, const Config& config, Durability::Point point);
+  static Held split(Held& tick, WriteAcks acks, const Config& config);
   static void send_held(Held& held);
+  /// `error`: replaces what depends on the tick's writes; empty: all is well.
+  void release(Held& held, std::string_view error);
   void release(Held& held, const Status& ended);
   void await_writable(const ConnectionPtr& connection);
   void close_unread(const ConnectionPtr& connection, size_t unsent);

@@ -13,6 +13,7 @@
 #include "server/log.h"
 #include "server/process_stats.h"
 #include "storage/base/random.h"
+#include "storage/log_applier.h"
 #include "storage/rocks_engine.h"
 
 namespace syntropy {
@@ -118,6 +119,8 @@ Result<std::unique_ptr<Server>> Server::open(const Config& config, const std::st
   const Status opened = server->open_store();
   if (!opened.ok()) return opened;
   server->make_services();
+  const Status clustered = server->open_cluster();
+  if (!clustered.ok()) return clustered;
   const Status started = server->snapshots_->start();
   if (!started.ok()) return started;
   return server;
@@ -131,6 +134,8 @@ Status Server::open_store() {
     return Status::io_error("cannot make the directory " + config->storage.dir +
                             " ('dir'): " + error.message());
   }
+  // Another node may hold what a dead row of ours deletes.
+  if (config->cluster.enabled) purge_.set_mode(PurgePolicy::Mode::kNever);
   Result<std::unique_ptr<Engine>> engine =
       open_rocks_engine(rocks_options(config->storage), &purge_);
   if (!engine.ok()) return engine.status();
@@ -140,9 +145,18 @@ Status Server::open_store() {
   options.row_cache_bytes = config->storage.effective_row_cache_size();
   options.max_clock_drift_ms = config->storage.max_clock_drift_ms;
   options.new_writer_id = new_writer_id();
+  options.replicated = config->cluster.enabled;
+  options.log.backlog_bytes = config->replication.backlog_size;
   Result<std::unique_ptr<Keyspace>> keyspace = Keyspace::open(*engine_, clock_, purge_, options);
   if (!keyspace.ok()) return keyspace.status();
   keyspace_ = std::move(*keyspace);
+  if (keyspace_->replication_log() != nullptr && !config->cluster.enabled) {
+    // It was part of a cluster once, and is on its own now.
+    purge_.set_mode(PurgePolicy::Mode::kNever);
+    SeededRandom random(system_seed());
+    const Status led = LogApplier(*keyspace_).begin_lineage(LineageId::random(random));
+    if (!led.ok()) return led;
+  }
   spdlog::info("store opened in {}; {}", config->storage.dir, purge_.describe());
   return Status();
 }
@@ -213,10 +227,40 @@ Status Server::apply(const Config& previous, const Config& next) {
   if (previous.storage.effective_row_cache_size() != next.storage.effective_row_cache_size()) {
     keyspace_->set_row_cache_bytes(next.storage.effective_row_cache_size());
   }
+  if (ReplicationLog* log = keyspace_->replication_log(); log != nullptr) {
+    log->set_backlog_bytes(next.replication.backlog_size);
+  }
+  if (cluster_) cluster_->apply(next);
   if (previous.clients.max_clients != next.clients.max_clients) {
     raise_descriptor_limit(next.clients.max_clients);
   }
   return Status();
+}
+
+Status Server::open_cluster() {
+  const auto config = config_.current();
+  if (!config->cluster.enabled) return Status();
+  Result<std::unique_ptr<ClusterService>> cluster = ClusterService::open(
+      *config, {*keyspace_, *durability_, clock_, pause_, [this] { return load(); }});
+  if (!cluster.ok()) return cluster.status();
+  cluster_ = std::move(*cluster);
+  return Status();
+}
+
+Status Server::start_cluster() {
+  if (!cluster_) return Status();
+  const Status started = cluster_->start(*config_.current(), port());
+  if (started.ok()) context_->cluster = &cluster_->cluster();
+  return started;
+}
+
+LoadFact Server::load() {
+  LoadFact load;
+  load.keys = keyspace_->key_count(0);
+  load.bytes = engine_->stats().live_bytes;
+  load.ops_per_s = stats_->rates().ops;
+  load.clients = clients_.size();
+  return load;
 }
 
 Status Server::listen() {
@@ -227,6 +271,8 @@ Status Server::listen() {
   listener_ = std::make_unique<Listener>(loop_, *context_, slot, *threads_);
   const Status opened = listener_->open(*config);
   if (!opened.ok()) return opened;
+  const Status clustered = start_cluster();
+  if (!clustered.ok()) return clustered;
   threads_->start();
   return Status();
 }
@@ -271,10 +317,15 @@ void Server::stop() {
                    std::chrono::seconds(config_.current()->general.shutdown_timeout_s));
   }
   if (workers_) workers_->stop();
+  if (cluster_) cluster_->stop();
   if (snapshots_) snapshots_->wait();
   if (durability_ && config_.current()->storage.append_fsync != FsyncPolicy::kNever) {
     ended_ = durability_->sync_now();
     if (!ended_.ok()) spdlog::error("the last writes may not be durable: {}", ended_.message());
+  }
+  if (keyspace_ && keyspace_->replication_log() != nullptr && ended_.ok()) {
+    const Status clean = keyspace_->mark_clean();
+    if (!clean.ok()) spdlog::warn("the end of this run can't be noted: {}", clean.message());
   }
   durability_.reset();
   threads_.reset();

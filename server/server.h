@@ -1,6 +1,6 @@
 // Server: one Syntropy node in this process: the store, the threads and the services, put together.
 //
-//   open store -> Keyspace -> Durability -> Workers, IoThreads -> Listener -> timers
+//   open store -> Keyspace -> Durability -> Workers, IoThreads -> Listener -> cluster -> timers
 //
 // and torn down in the opposite order. A node without listeners serves a program that embeds it
 // (server/public/syntropy/node.h).
@@ -20,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "server/cluster/cluster_service.h"
 #include "server/config/config_store.h"
 #include "server/context.h"
 #include "server/io_thread.h"
@@ -63,6 +64,9 @@ class Server {
 
   Status open_store();
   void make_services();
+  Status open_cluster();
+  Status start_cluster();
+  LoadFact load();
   Status apply(const Config& previous, const Config& next);
   void start_timer();
   void on_timer();
@@ -92,6 +96,7 @@ class Server {
   std::unique_ptr<Workers> workers_;
   std::unique_ptr<IoPool> threads_;
   std::unique_ptr<Listener> listener_;
+  std::unique_ptr<ClusterService> cluster_;
 
   std::atomic<uint64_t> stall_until_us_{0};
   std::atomic<bool> expiring_{false};  // a worker is draining the expiry index

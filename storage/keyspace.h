@@ -112,6 +112,12 @@ class Keyspace {
   /// it is one. On an error it isn't.
   Status start_replication(const ReplicationLogOptions& options, const LineageId& first);
 
+  /// Removes all rows for good, with their flush stamps, counts and expiry, as if they had never
+  /// been here: not a deletion, of which other nodes would hear. For a node that is about to
+  /// follow a primary whose data it has nothing to do with; nobody may read or write meanwhile.
+  /// Durable as any write. After an error, or a crash, some are left: call it again.
+  Status discard_rows();
+
   /// The last call before a shutdown: makes everything durable and notes that nothing was lost.
   Status mark_clean();
 
@@ -133,6 +139,7 @@ class Keyspace {
            HlcStamp clock_bound);
 
   Status load_databases();
+  Status discard(std::string begin, std::string end);
   Status load_database_map();
   Status load_watermark();
   void publish_watermark();

@@ -62,6 +62,35 @@ Result<LogPoint> LogApplier::take_over(std::string_view records) {
   return LogPoint{position.history.back().id, position.offset};
 }
 
+Result<LogPoint> LogApplier::pause_writes() {
+  Tick tick(keyspace_);
+  tick.begin_command(0, ReadTier::kDisk);
+  tick.begin_write();
+  if (!log().writer()) return Status::unavailable("this node follows another one");
+  log().set_paused(true);
+  const LogPosition position = log().position();
+  return LogPoint{position.history.back().id, position.offset};
+}
+
+void LogApplier::resume_writes() {
+  Tick tick(keyspace_);
+  tick.begin_command(0, ReadTier::kDisk);
+  tick.begin_write();
+  log().set_paused(false);
+}
+
+Status LogApplier::stop_writing(Keep keep) {
+  return move(false, [&] {
+    LogPosition position = log().position();
+    if (keep == Keep::kLog) return position;
+    LogPosition afresh;
+    if (keep == Keep::kRows) {
+      afresh.owed = position.owed ? position.owed : LogPoint{position.lineage(), position.offset};
+    }
+    return afresh;
+  });
+}
+
 Status LogApplier::follow(const History& history, uint64_t offset,
                           const std::optional<LogPoint>& owed) {
   return move(false, [&] { return LogPosition{history, offset, owed}; });

@@ -3,7 +3,9 @@
 //
 //   a primary    begin_lineage()   when it starts, and when it is promoted
 //                take_over()       rows that a node hands over which others don't have
-//   a follower   follow()          from the point up to which its log is that of the primary
+//                pause_writes()    so that a replica can take its place without losing any
+//   a follower   stop_writing()    before anything else
+//                follow()          from the point up to which its log is that of the primary
 //                append()          the log, record by record
 //                merge()           rows from elsewhere: a copy of what the log no longer reaches
 //                arrive()          when such a copy is complete
@@ -33,7 +35,19 @@ class LogApplier {
   /// Merges the rows of whole records in ticks of this writer, which log what they change. Returns
   /// a point of the log that has them all. kUnavailable when this node isn't the writer.
   Result<LogPoint> take_over(std::string_view records);
+  /// No tick changes rows from here on, until resume_writes() or a change of roles. Returns where
+  /// the log stands. kUnavailable when this node isn't the writer.
+  Result<LogPoint> pause_writes();
+  void resume_writes();
 
+  /// What of this node's data counts for those whom it is going to follow.
+  enum class Keep {
+    kLog,      // the log: they have a part of it
+    kRows,     // they have nothing of the log, and may lack some of the rows
+    kNothing,  // they need nothing from here
+  };
+  /// From here on this node takes no writes of its own.
+  Status stop_writing(Keep keep = Keep::kLog);
   /// From here on this node follows a primary with this history from `offset` on, up to where its
   /// own log is the same. `owed`: what it then has beyond that, as LogPosition says.
   Status follow(const History& history, uint64_t offset, const std::optional<LogPoint>& owed);

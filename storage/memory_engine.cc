@@ -309,6 +309,14 @@ void MemoryEngine::set_cold(bool cold) {
   cold_ = cold;
 }
 
+Status MemoryEngine::get_durable(std::string_view key, std::string* value) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = durable_.find(key);
+  if (found == durable_.end()) return Status::not_found("no such key");
+  *value = found->second;
+  return Status();
+}
+
 uint64_t MemoryEngine::syncs() const {
   const std::lock_guard lock(mutex_);
   return syncs_;

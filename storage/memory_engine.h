@@ -64,6 +64,9 @@ class MemoryEngine final : public Engine {
   /// While true, get() with ReadTier::kMemory answers kIncomplete whatever the key.
   void set_cold(bool cold);
 
+  /// What get() would say after lose_unsynced().
+  Status get_durable(std::string_view key, std::string* value) const;
+
   uint64_t syncs() const;
   uint64_t writes() const;
 

@@ -5,6 +5,7 @@
 #include <iterator>
 #include <utility>
 
+#include "storage/local_keys.h"
 #include "storage/local_records.h"
 
 namespace syntropy {
@@ -41,15 +42,27 @@ Result<LogPosition> ReplicationLog::position_in(Engine& engine, const EngineSnap
 }
 
 Result<bool> ReplicationLog::exists(Engine& engine) {
-  Result<LogPosition> position = position_in(engine, nullptr);
-  if (!position.ok()) return position.status();
-  return !position->history.empty() || position->owed.has_value();
+  Result<std::optional<std::string>> history =
+      read_record(engine, nullptr, log_history_record_key());
+  if (!history.ok()) return history.status();
+  Result<std::optional<std::string>> offset = read_record(engine, nullptr, log_offset_record_key());
+  if (!offset.ok()) return offset.status();
+  return history->has_value() || offset->has_value();
 }
 
 Result<std::unique_ptr<ReplicationLog>> ReplicationLog::open(Engine& engine,
                                                              const ReplicationLogOptions& options) {
   Result<LogPosition> position = position_in(engine, nullptr);
   if (!position.ok()) return position.status();
+  Result<bool> existed = exists(engine);
+  if (!existed.ok()) return existed.status();
+  if (!*existed) {
+    auto rows = engine.iterate({}, kRowKeysEnd, nullptr);
+    rows->seek({});
+    if (!rows->status().ok()) return rows->status();
+    // Rows from before there was a log: no log has them.
+    if (rows->valid()) position->owed = LogPoint{};
+  }
   return std::unique_ptr<ReplicationLog>(new ReplicationLog(options, std::move(*position)));
 }
 
@@ -107,7 +120,8 @@ uint64_t ReplicationLog::held_bytes() const {
 }
 
 Status ReplicationLog::check_writer() const {
-  if (writer()) return {};
+  if (writer() && !paused_.load(std::memory_order_acquire)) return {};
+  if (writer()) return Status::unavailable("writes are paused: another node is about to take over");
   return Status::unavailable("this node follows another one and takes no writes of its own");
 }
 
@@ -167,6 +181,7 @@ void ReplicationLog::publish() {
   if (staged.moves) {
     cut(*staged.position);
     writer_.store(staged.writer, std::memory_order_release);
+    paused_.store(false, std::memory_order_release);
   }
   const uint64_t begin = position_.offset;
   position_.offset += staged.records.size();

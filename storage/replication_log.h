@@ -107,6 +107,10 @@ class ReplicationLog {
   /// this log. Set before the first commit.
   void set_listener(std::function<void()> appended) { listener_ = std::move(appended); }
 
+  /// While true, ticks that change rows are refused as if this node weren't the writer, and all
+  /// else goes on: a manual failover. A change of roles ends it. Under the keyspace's lock.
+  void set_paused(bool paused) { paused_.store(paused, std::memory_order_release); }
+
   // --- for commits, under the keyspace's lock
   // ------------------------------------------------------
 
@@ -148,6 +152,7 @@ class ReplicationLog {
   std::function<void()> listener_;
   std::atomic<uint64_t> offset_{0};
   std::atomic<bool> writer_{false};
+  std::atomic<bool> paused_{false};
 
   // Guarded by the keyspace's lock.
   LogRecordBuilder builder_;

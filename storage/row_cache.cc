@@ -247,6 +247,11 @@ void RowCache::set_capacity(size_t capacity_bytes) {
   }
 }
 
+size_t RowCache::capacity() const {
+  std::lock_guard lock(shards_[0].mutex);
+  return shards_[0].capacity * kShards;
+}
+
 RowCacheStats RowCache::stats() const {
   RowCacheStats sum;
   for (size_t i = 0; i < kShards; ++i) {

@@ -131,6 +131,7 @@ class RowCache {
   void abort_commit(uint64_t hash, std::string_view key);
 
   void set_capacity(size_t capacity_bytes);
+  size_t capacity() const;
   RowCacheStats stats() const;
 
  private:

@@ -75,6 +75,7 @@ class Cluster {
 
   /// Any thread.
   ClusterGate& gate() { return gate_; }
+  const ClusterGate& gate() const { return gate_; }
 
   /// Runs `ask` on the loop and waits for what it returns. From any thread but the loop, and not
   /// from an I/O thread, which must not wait: commands that use it carry kWorker.

@@ -1,0 +1,402 @@
+#include "server/cluster/cluster_node.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "rpc/codec.h"
+#include "server/cluster/make_routing.h"
+
+namespace syntropy {
+namespace {
+
+constexpr TimeMs kLoadPeriodMs = 5000;
+// Writes that had begun when the clients were made to wait have so long to end by themselves.
+constexpr TimeMs kPauseGraceMs = 10;
+constexpr TimeMs kStoreRetryMs = 200;
+constexpr TimeMs kStrangerLogMs = 1000;
+
+Status no_guarantee(std::string_view why) {
+  return Status::unavailable(std::string(why) +
+                             ": the write is here, and may or may not be on its replicas");
+}
+
+}  // namespace
+
+Result<StateStore::Stored> ClusterNode::identity(Engine& engine, Random& random) {
+  Result<std::optional<StateStore::Stored>> stored = StateStore(engine).load();
+  if (!stored.ok()) return stored.status();
+  if (*stored) return std::move(**stored);
+  StateStore::Stored fresh;
+  fresh.membership.id = NodeId::random(random);
+  while (fresh.membership.store == 0) fresh.membership.store = random.next();
+  return fresh;
+}
+
+ClusterNode::ClusterNode(const Parts& parts, const ClusterNodeOptions& options,
+                         const StateStore::Stored& stored)
+    : transport_(parts.transport),
+      keyspace_(parts.keyspace),
+      clock_(parts.clock),
+      random_(parts.random),
+      options_(options),
+      states_(parts.keyspace.engine()),
+      membership_(std::make_unique<Membership>(options.membership, stored.membership, parts.random,
+                                               parts.transport.now())),
+      replication_(parts.keyspace, parts.transport, parts.work, parts.random, options.replication,
+                   {.locate = [this](const NodeId& node) { return locate(node); },
+                    .settled = [this] { on_settled(); },
+                    .pumped = [this] { settle(); }}),
+      joining_(stored.joining),
+      shard_(membership_->shard()) {}
+
+ClusterNode::~ClusterNode() = default;
+
+Status ClusterNode::start() {
+  const TimeMs now = transport_.now();
+  membership_->set_wall_ms(clock_.wall_ms());
+  membership_->set_address(options_.address, now);
+  const Status stored = store();
+  if (!stored.ok()) return stored;
+  auto nobody = std::make_shared<Routing>();
+  nobody->self = membership_->self();
+  nobody->primary = membership_->primary();
+  nobody->owner.fill(Routing::kNobody);
+  gate().publish(std::move(nobody));
+  if (membership_->primary()) {
+    replication_.follow(membership_->primary(), joining_);
+  } else {
+    replication_.lead();
+  }
+  const Status begun = transport_.start(*this);
+  if (!begun.ok()) return begun;
+  transport_.post([this] {
+    started_ = true;
+    on_alarm(transport_.now());
+  });
+  return Status();
+}
+
+void ClusterNode::stop() {
+  transport_.stop();
+  replication_.stop();
+}
+
+void ClusterNode::set_options(const ClusterNodeOptions& options) {
+  post([this, options] {
+    options_ = options;
+    replication_.set_options(options.replication);
+    membership_->set_options(options.membership, now());
+    membership_->set_address(options.address, now());
+    routing_due_ = true;
+    settle();
+  });
+}
+
+void ClusterNode::post(std::function<void()> job) { transport_.post(std::move(job)); }
+
+// --- what happens --------------------------------------------------------------------------------
+
+Status ClusterNode::on_message(const Remote& from, uint8_t type, std::string_view payload) {
+  Result<Message> message = decode_message(type, payload);
+  if (!message.ok()) return message.status();
+  if (options_.fault == ClusterFault::kDropGossip &&
+      std::holds_alternative<GossipMessage>(*message) && membership_->members().size() > 2) {
+    return Status();
+  }
+  refresh(now());
+  membership_->step(from.id, *message, from.address.host, now());
+  settle();
+  return Status();
+}
+
+void ClusterNode::on_unreachable(const Peer& peer, Unreachable kind, const Status& why) {
+  if (!peer.id) return;
+  spdlog::debug("node {} at {}: {}", peer.id.hex(), to_text(peer.address), why.message());
+  // Its host is there, and its process isn't.
+  if (kind != Unreachable::kRefused && kind != Unreachable::kOtherNode) return;
+  membership_->unreachable(peer.id, now());
+  settle();
+}
+
+void ClusterNode::on_stranger(const PeerAddress& address, const Status& why) {
+  if (stranger_logged_at_ && now() < *stranger_logged_at_ + kStrangerLogMs) return;
+  stranger_logged_at_ = now();
+  spdlog::warn("the bus refused {}: {}", to_text(address), why.message());
+}
+
+void ClusterNode::on_stream_open(StreamId stream, const Remote& remote, uint8_t purpose) {
+  if (!replication_.on_open(stream, remote, purpose)) transport_.close_stream(stream);
+  settle();
+}
+
+Status ClusterNode::on_stream_frame(StreamId stream, uint8_t type, std::string_view payload) {
+  const Status taken = replication_.on_frame(stream, type, payload);
+  rearm();
+  return taken;
+}
+
+void ClusterNode::on_stream_writable(StreamId stream) {
+  replication_.on_writable(stream);
+  rearm();
+}
+
+void ClusterNode::on_stream_closed(StreamId stream, const Status& why) {
+  spdlog::debug("a stream was closed: {}", why.message());
+  replication_.on_closed(stream);
+  rearm();
+}
+
+void ClusterNode::on_alarm(TimeMs now) {
+  membership_->set_wall_ms(clock_.wall_ms());
+  refresh(now);
+  if (options_.load && now >= load_due_) {
+    load_due_ = now + kLoadPeriodMs;
+    membership_->set_load(options_.load(), now);
+  }
+  if (now >= pause_log_at_) stop_log();
+  if (membership_->next_deadline() <= now) membership_->tick(now);
+  if (replication_.next_deadline() <= now) replication_.tick(now);
+  settle();
+}
+
+void ClusterNode::rearm() {
+  TimeMs at = std::min(membership_->next_deadline(), replication_.next_deadline());
+  at = std::min(at, pause_log_at_);
+  if (options_.load) at = std::min(at, load_due_);
+  if (unstored_) at = std::min(at, store_retry_at_);
+  transport_.set_alarm(at);
+}
+
+// Elections compare offsets, so membership has to know this node's before it hears of one.
+void ClusterNode::refresh(TimeMs now) {
+  OwnReplication own = replication_.own(now);
+  own.complete = own.complete && joining_ == StateStore::Keep::kLog;
+  membership_->set_replication(own, now);
+}
+
+// --- what membership wants done ------------------------------------------------------------------
+
+void ClusterNode::settle() {
+  if (!started_) return;
+  const TimeMs at = now();
+  while (true) {
+    membership_->take_ready(ready_);
+    if (ready_.empty() && !(unstored_ && at >= store_retry_at_)) break;
+    obey(ready_, at);
+  }
+  publish();
+  publish_lease(at);
+  rearm();
+}
+
+void ClusterNode::obey(MembershipReady& ready, TimeMs at) {
+  if (ready.follow) joining_ = what_to_keep(ready);
+  if (ready.store || (unstored_ && at >= store_retry_at_)) {
+    const Status stored = store();
+    unstored_ = !stored.ok();
+    if (unstored_) {
+      store_retry_at_ = at + kStoreRetryMs;
+      spdlog::error("cluster: what must not be forgotten can't be stored, so nothing is sent: {}",
+                    stored.message());
+    }
+  }
+  if (!unstored_) send(ready);
+  log_events(ready);
+  if (ready.routing_changed || !ready.moves.empty()) routing_due_ = true;
+  if (ready.follow) change_role(*ready.follow);
+  if (ready.pause_writes_until != 0) pause_writes(ready.pause_writes_until, at);
+  if (ready.resume_writes) resume_writes();
+  for (const NodeId& node : ready.removed) {
+    replication_.drop(node);
+    transport_.disconnect(node);
+  }
+}
+
+void ClusterNode::send(MembershipReady& ready) {
+  for (const MembershipSend& send : ready.sends) {
+    transport_.send(locate(send.to), static_cast<uint8_t>(message_type(send.message)),
+                    encode_message(send.message));
+  }
+  for (const MeetSend& meet : ready.meets) {
+    transport_.send({NodeId(), {meet.host, meet.bus_port}},
+                    static_cast<uint8_t>(MessageType::kMeet), encode_message(meet.message));
+  }
+}
+
+Peer ClusterNode::locate(const NodeId& node) const {
+  Peer peer{node, {}};
+  const MemberRecordPtr* member = membership_->members().find(node);
+  if (member == nullptr) return peer;
+  const auto address = decode_fact<AddressFact>((*member)->value(EntryKey::kAddress));
+  if (address.ok()) peer.address = {address->host, address->bus_port};
+  return peer;
+}
+
+Status ClusterNode::store() {
+  if (options_.fault == ClusterFault::kForgetState && started_) return Status();
+  return states_.save(membership_->state(), joining_);
+}
+
+// --- roles ---------------------------------------------------------------------------------------
+
+// A node of the same shard has the same log, up to some point. Who lost slots to another shard may
+// have rows that nobody else has; who was made a replica by an operator had to be empty.
+StateStore::Keep ClusterNode::what_to_keep(const MembershipReady& ready) const {
+  if (!*ready.follow) return StateStore::Keep::kLog;
+  const std::optional<MemberView> primary = membership_->member(*ready.follow);
+  if (primary && primary->role.shard && primary->role.shard == shard_) return joining_;
+  const NodeId& self = membership_->self();
+  const bool lost = std::any_of(ready.moves.begin(), ready.moves.end(),
+                                [&](const SlotMove& move) { return move.from == self; });
+  return lost ? StateStore::Keep::kRows : StateStore::Keep::kNothing;
+}
+
+void ClusterNode::change_role(const NodeId& primary) {
+  resume_writes();
+  shard_ = membership_->shard();
+  routing_due_ = true;
+  if (primary) {
+    publish();  // before the log stops: clients go to the new primary instead of failing here
+    replication_.follow(primary, joining_);
+  } else {
+    replication_.lead();
+  }
+}
+
+void ClusterNode::on_settled() {
+  if (std::exchange(joining_, StateStore::Keep::kLog) != StateStore::Keep::kLog) {
+    unstored_ = true;
+    store_retry_at_ = 0;
+  }
+  routing_due_ = true;
+  settle();
+}
+
+void ClusterNode::pause_writes(TimeMs until, TimeMs at) {
+  paused_ = true;
+  if (options_.pause_clients && until > at) options_.pause_clients(until - at);
+  pause_log_at_ = at + kPauseGraceMs;
+}
+
+void ClusterNode::stop_log() {
+  pause_log_at_ = Transport::kNoAlarm;
+  replication_.pause_writes([this](const LogPoint& point) {
+    if (!paused_) return;
+    membership_->writes_paused(point.lineage, point.offset, now());
+    settle();
+  });
+}
+
+void ClusterNode::resume_writes() {
+  if (!paused_.exchange(false)) return;
+  pause_log_at_ = Transport::kNoAlarm;
+  replication_.resume_writes();
+  if (options_.resume_clients) options_.resume_clients();
+}
+
+void ClusterNode::log_events(const MembershipReady& ready) const {
+  for (const NodeId& node : ready.failed) spdlog::warn("cluster: node {} is FAIL", node.hex());
+  for (const NodeId& node : ready.refuted) spdlog::warn("cluster: node {} is back", node.hex());
+  for (const NodeId& node : ready.removed) spdlog::warn("cluster: {} is forgotten", node.hex());
+  if (ready.promoted_over) {
+    spdlog::warn("cluster: this node is primary in the place of {}", ready.promoted_over.hex());
+  } else if (ready.follow && *ready.follow) {
+    spdlog::warn("cluster: this node is a replica of {}", ready.follow->hex());
+  }
+  if (ready.manual_failed) spdlog::warn("cluster: the manual failover came to nothing");
+  if (ready.forgotten) spdlog::warn("cluster: the others were told to forget this node");
+}
+
+// --- for clients ---------------------------------------------------------------------------------
+
+void ClusterNode::publish() {
+  if (!routing_due_ || (!membership_->primary() && !replication_.leading())) return;
+  routing_due_ = false;
+  gate().publish(make_routing(*membership_, options_.membership.require_full_coverage));
+}
+
+void ClusterNode::publish_lease(TimeMs at) {
+  uint64_t until = membership_->serve_until();
+  if (membership_->health(at) == ClusterHealth::kCutOff) until = 0;
+  if (options_.fault == ClusterFault::kServeForever) until = UINT64_MAX;
+  // The gate is asked with the clock's time, whose zero may be another one than the transport's.
+  const uint64_t clock_ms = clock_.monotonic_us() / 1000;
+  if (until != 0 && until != UINT64_MAX) until = until + clock_ms - at;
+  gate().set_serve_until(until);
+}
+
+size_t ClusterNode::replicas_of_shard() const {
+  size_t replicas = 0;
+  for (const MemberRecordPtr& member : membership_->members()) {
+    const auto role = decode_fact<RoleFact>(member->value(EntryKey::kRole));
+    if (role.ok() && role->primary == membership_->self()) ++replicas;
+  }
+  return replicas;
+}
+
+void ClusterNode::await(WriteAcks acks, uint64_t timeout_ms,
+                        std::function<void(const Status&)> done) {
+  post([this, acks, timeout_ms, offset = log().offset(), done = std::move(done)] {
+    const size_t needed = replicas_needed(acks, replicas_of_shard());
+    replication_.wait(offset, needed, now() + timeout_ms, [this, done](bool met, uint64_t) {
+      if (met) return done(Status());
+      done(replication_.leading() ? no_guarantee("too few replicas have acknowledged in time")
+                                  : no_guarantee("this node isn't the primary any more"));
+    });
+    rearm();
+  });
+}
+
+void ClusterNode::wait(uint64_t replicas, uint64_t timeout_ms, std::function<void(uint64_t)> done) {
+  post([this, replicas, timeout_ms, offset = log().offset(), done = std::move(done)] {
+    const TimeMs deadline = timeout_ms == 0 ? UINT64_MAX : now() + timeout_ms;
+    replication_.wait(offset, replicas, deadline, [done](bool, uint64_t have) { done(have); });
+    rearm();
+  });
+}
+
+uint64_t ClusterNode::good_replicas(uint64_t max_lag_ms) const {
+  return replication_.good_replicas(now(), max_lag_ms);
+}
+
+ReplicationStatus ClusterNode::replication() const {
+  ReplicationStatus status = replication_.status(now());
+  const std::shared_ptr<const Routing> routing = gate().routing();
+  if (routing == nullptr) return status;
+  for (const Routing::Node& node : routing->nodes) {
+    if (node.id == routing->primary) {
+      status.primary.host = node.host;
+      status.primary.port = node.port;
+    }
+    for (ReplicationStatus::Replica& replica : status.replicas) {
+      if (replica.id != node.id) continue;
+      replica.host = node.host;
+      replica.port = node.port;
+    }
+  }
+  status.failing_over = paused_.load();
+  return status;
+}
+
+Status ClusterNode::reset(bool hard) {
+  if (!membership_->primary() && keyspace_.key_count(0) > 0) {
+    return Status::unavailable("a primary that holds keys can't be reset");
+  }
+  const bool was_replica = static_cast<bool>(membership_->primary());
+  StateStore::Stored fresh{membership_->after_reset(hard)};
+  const Status stored = states_.save(fresh.membership, joining_);
+  if (!stored.ok()) return stored;
+  if (fresh.membership.id != membership_->self()) transport_.set_self(fresh.membership.id);
+  membership_ = std::make_unique<Membership>(options_.membership, fresh.membership, random_, now());
+  membership_->set_wall_ms(clock_.wall_ms());
+  membership_->set_address(options_.address, now());
+  shard_ = membership_->shard();
+  routing_due_ = true;
+  if (was_replica) replication_.lead(true);
+  settle();
+  return Status();
+}
+
+}  // namespace syntropy

@@ -1,0 +1,67 @@
+#include "server/cluster/make_routing.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace syntropy {
+namespace {
+
+// The nodes are in the order of their ids, as the members are.
+uint16_t index_of(const Routing& routing, const NodeId& id) {
+  const auto at = std::lower_bound(
+      routing.nodes.begin(), routing.nodes.end(), id,
+      [](const Routing::Node& node, const NodeId& wanted) { return node.id < wanted; });
+  if (at == routing.nodes.end() || at->id != id) return Routing::kNobody;
+  return static_cast<uint16_t>(at - routing.nodes.begin());
+}
+
+std::vector<Routing::Moving> moving(const Routing& routing,
+                                    const std::vector<std::pair<uint16_t, NodeId>>& slots) {
+  std::vector<Routing::Moving> result;
+  for (const auto& [slot, peer] : slots) {
+    const uint16_t index = index_of(routing, peer);
+    if (index != Routing::kNobody) result.push_back({slot, index});
+  }
+  return result;
+}
+
+bool all_served(const Membership& membership) {
+  if (!membership.slots().complete()) return false;
+  const std::vector<NodeId> owners = membership.slots().owners();
+  return std::none_of(owners.begin(), owners.end(), [&](const NodeId& owner) {
+    return membership.liveness(owner) == Liveness::kFailed;
+  });
+}
+
+}  // namespace
+
+std::shared_ptr<const Routing> make_routing(const Membership& membership, bool full_coverage) {
+  auto routing = std::make_shared<Routing>();
+  routing->self = membership.self();
+  routing->primary = membership.primary();
+  routing->covered = !full_coverage || all_served(membership);
+  for (const MemberRecordPtr& member : membership.members()) {
+    if (routing->nodes.size() == Routing::kNobody) break;
+    Routing::Node node;
+    node.id = member->id;
+    const auto address = decode_fact<AddressFact>(member->value(EntryKey::kAddress));
+    if (address.ok()) {
+      node.host = address->host;
+      node.port = address->port;
+    }
+    node.failed = membership.liveness(member->id) == Liveness::kFailed;
+    routing->nodes.push_back(std::move(node));
+  }
+  routing->owner.fill(Routing::kNobody);
+  for (const SlotRun& run : membership.slots().view()) {
+    const uint16_t index = index_of(*routing, run.owner);
+    std::fill(routing->owner.begin() + run.range.first, routing->owner.begin() + run.range.last + 1,
+              index);
+  }
+  routing->migrating = moving(*routing, membership.epochs().migrating);
+  routing->importing = moving(*routing, membership.epochs().importing);
+  return routing;
+}
+
+}  // namespace syntropy

@@ -1,0 +1,16 @@
+// What a node's membership means for clients, as a Routing (server/cluster/routing.h).
+//
+// Thread safety: a pure function.
+#pragma once
+
+#include <memory>
+
+#include "membership/membership.h"
+#include "server/cluster/routing.h"
+
+namespace syntropy {
+
+/// `full_coverage`: cluster-require-full-coverage.
+std::shared_ptr<const Routing> make_routing(const Membership& membership, bool full_coverage);
+
+}  // namespace syntropy

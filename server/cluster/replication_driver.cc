@@ -1,0 +1,465 @@
+#include "server/cluster/replication_driver.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "storage/base/slot.h"
+
+namespace syntropy {
+namespace {
+
+constexpr TimeMs kRoleRetryMs = 500;
+constexpr TimeMs kLingerMs = 1000;  // of a stream whose replica was refused
+
+}  // namespace
+
+ReplicationDriver::ReplicationDriver(Keyspace& keyspace, Transport& transport, StoreWork& work,
+                                     Random& random, const Options& options, Events events)
+    : keyspace_(keyspace),
+      transport_(transport),
+      work_(work),
+      random_(random),
+      options_(options),
+      events_(std::move(events)),
+      applier_(keyspace),
+      rows_(keyspace.engine()),
+      read_ahead_(rows_, work, [this] { wake(); }) {
+  log().set_listener([this] {
+    if (has_replicas_.load(std::memory_order_relaxed)) wake();
+  });
+}
+
+ReplicationDriver::~ReplicationDriver() { log().set_listener({}); }
+
+// From any thread.
+void ReplicationDriver::wake() {
+  if (woken_.exchange(true)) return;
+  transport_.post([this] {
+    woken_.store(false);
+    pump(transport_.now());
+    events_.pumped();
+  });
+}
+
+// --- roles ---------------------------------------------------------------------------------------
+
+void ReplicationDriver::lead(bool emptied) {
+  leave_role();
+  leads_ = true;
+  empty_first_ = emptied;
+  primary_ = NodeId();
+  change_role();
+}
+
+void ReplicationDriver::follow(const NodeId& primary, LogApplier::Keep keep) {
+  leave_role();
+  leads_ = false;
+  primary_ = primary;
+  keep_ = keep;
+  empty_first_ = keep == LogApplier::Keep::kNothing;
+  change_role();
+}
+
+void ReplicationDriver::stop() {
+  leave_role();
+  role_serial_ = ++serial_;
+  role_retry_at_ = Transport::kNoAlarm;
+}
+
+void ReplicationDriver::leave_role() {
+  settled_ = false;
+  for (auto& [stream, replica] : replicas_) {
+    acks_.remove(stream);
+    close(replica.pipe);
+  }
+  replicas_.clear();
+  has_replicas_ = false;
+  acks_.fail_all();
+  tell_outcomes();
+  close(upstream_.pipe);
+  upstream_.session.reset();
+  upstream_.followed_at = 0;
+}
+
+void ReplicationDriver::change_role() {
+  role_serial_ = ++serial_;
+  role_retry_at_ = Transport::kNoAlarm;
+  LineageId lineage = leads_ ? LineageId::random(random_) : LineageId();
+  if (leads_ && options_.fault == Fault::kKeepLineage && log().position().lineage()) {
+    lineage = log().position().lineage();
+  }
+  work_.change([this, serial = role_serial_, lineage, keep = keep_, empty = empty_first_] {
+    // Nobody writes while rows are discarded.
+    Status done;
+    if (!lineage || empty)
+      done = applier_.stop_writing(lineage ? LogApplier::Keep::kNothing : keep);
+    if (done.ok() && empty) done = keyspace_.discard_rows();
+    if (done.ok() && lineage) done = applier_.begin_lineage(lineage);
+    transport_.post([this, serial, done] { role_changed(serial, done); });
+    if (done.ok()) work_.when_durable([](const Status&) {});
+  });
+}
+
+void ReplicationDriver::role_changed(uint64_t serial, const Status& result) {
+  if (serial != role_serial_ || settled_) return;
+  if (!result.ok()) {
+    spdlog::error("replication: the change of roles failed: {}", result.message());
+    role_retry_at_ = transport_.now() + kRoleRetryMs;
+    return events_.pumped();
+  }
+  settled_ = true;
+  if (!leads_) begin_following();
+  events_.settled();
+  pump(transport_.now());
+  events_.pumped();
+}
+
+void ReplicationDriver::begin_following() {
+  upstream_.primary = primary_;
+  upstream_.serial = ++serial_;
+  upstream_.session =
+      std::make_unique<ReplicaSession>(log(), read_ahead_, RowCopy::Slots{{0, kSlotCount - 1}},
+                                       options_.replica, random_, transport_.now());
+}
+
+void ReplicationDriver::pause_writes(std::function<void(const LogPoint&)> stopped) {
+  work_.change([this, serial = role_serial_, stopped = std::move(stopped)] {
+    const Result<LogPoint> point = applier_.pause_writes();
+    transport_.post([this, serial, point, stopped] {
+      if (point.ok() && serial == role_serial_) stopped(*point);
+    });
+  });
+}
+
+void ReplicationDriver::resume_writes() {
+  work_.change([this] { applier_.resume_writes(); });
+}
+
+// --- streams -------------------------------------------------------------------------------------
+
+bool ReplicationDriver::on_open(StreamId stream, const Remote& remote, uint8_t purpose) {
+  if (stream == upstream_.pipe.id && upstream_.session) {
+    upstream_.session->connected(transport_.now());
+  } else {
+    if (remote.outbound || purpose != kReplicationStream || !leading()) return false;
+    serve(stream, remote.id);
+  }
+  pump(transport_.now());
+  return true;
+}
+
+void ReplicationDriver::serve(StreamId stream, const NodeId& node) {
+  drop(node);
+  Downstream& replica = replicas_[stream];
+  replica.pipe.id = stream;
+  replica.node = node;
+  replica.serial = ++serial_;
+  replica.session =
+      std::make_unique<PrimarySession>(log(), read_ahead_, options_.primary, transport_.now());
+  has_replicas_ = true;
+}
+
+Status ReplicationDriver::on_frame(StreamId stream, uint8_t type, std::string_view payload) {
+  const TimeMs now = transport_.now();
+  input_bytes_ += payload.size();
+  if (stream == upstream_.pipe.id && upstream_.session) {
+    Result<PrimaryMessage> message = decode_primary_message(type, payload);
+    if (!message.ok()) return message.status();
+    upstream_.session->step(*message, now);
+  } else if (const auto at = replicas_.find(stream); at != replicas_.end()) {
+    Result<ReplicaMessage> message = decode_replica_message(type, payload);
+    if (!message.ok()) return message.status();
+    at->second.session->step(*message, now);
+    note_ack(stream, at->second);
+  }
+  pump(now);
+  return Status();
+}
+
+void ReplicationDriver::on_writable(StreamId) { pump(transport_.now()); }
+
+void ReplicationDriver::on_closed(StreamId stream) {
+  if (stream == upstream_.pipe.id && stream != 0) {
+    upstream_.pipe = {};
+    if (upstream_.session) upstream_.session->disconnected(transport_.now());
+  } else {
+    closed_.push_back(stream);
+    if (!pumping_) erase_closed();
+  }
+  pump(transport_.now());
+}
+
+void ReplicationDriver::erase_closed() {
+  for (const StreamId stream : std::exchange(closed_, {})) erase(stream);
+}
+
+void ReplicationDriver::erase(StreamId stream) {
+  if (replicas_.erase(stream) == 0) return;
+  acks_.remove(stream);
+  has_replicas_ = !replicas_.empty();
+}
+
+void ReplicationDriver::drop(const NodeId& node) {
+  for (auto& [stream, replica] : replicas_) {
+    if (replica.node != node) continue;
+    close(replica.pipe);
+    closed_.push_back(stream);
+  }
+  if (!pumping_) erase_closed();
+}
+
+void ReplicationDriver::close(Pipe& pipe) {
+  const Pipe closing = std::exchange(pipe, {});
+  if (closing.id != 0) transport_.close_stream(closing.id);
+}
+
+template <class Message>
+void ReplicationDriver::push(Pipe& pipe, const Message& message) {
+  pipe.unsent.push_back(encode_frame(message));
+}
+
+// True when all is written.
+bool ReplicationDriver::flush(Pipe& pipe) {
+  while (!pipe.unsent.empty()) {
+    const ReplicationFrame& frame = pipe.unsent.front();
+    const size_t bytes = frame.payload.size();
+    if (pipe.id == 0 || !transport_.write(pipe.id, frame.type, frame.payload)) return false;
+    output_bytes_ += bytes;
+    pipe.unsent.pop_front();
+  }
+  return true;
+}
+
+// --- the sessions, as far as they come -----------------------------------------------------------
+
+void ReplicationDriver::tick(TimeMs now) {
+  if (now >= role_retry_at_) change_role();
+  acks_.tick(now);
+  tell_outcomes();
+  pump(now);
+}
+
+void ReplicationDriver::pump(TimeMs now) {
+  if (pumping_ || !settled_) return;
+  pumping_ = true;
+  std::vector<StreamId> streams;
+  for (const auto& [stream, replica] : replicas_) streams.push_back(stream);
+  for (const StreamId stream : streams) pump(replicas_.at(stream), now);
+  pump_upstream(now);
+  pumping_ = false;
+  erase_closed();
+  show();
+}
+
+void ReplicationDriver::pump(Downstream& replica, TimeMs now) {
+  if (now >= replica.close_at) {
+    closed_.push_back(replica.pipe.id);
+    return close(replica.pipe);
+  }
+  while (flush(replica.pipe) && replica.close_at == Transport::kNoAlarm) {
+    PrimarySession::Ready ready = replica.session->take_ready(now);
+    for (const PrimaryMessage& message : ready.send) push(replica.pipe, message);
+    if (ready.take_over) take_over(replica, std::move(*ready.take_over));
+    if (ready.close) {
+      spdlog::info("replica {}: {}", replica.node.hex(), replica.session->closed_because());
+      replica.close_at = now + kLingerMs;
+    }
+    if (ready.send.empty()) break;
+  }
+  if (replica.session->following() && !std::exchange(replica.counted, true)) {
+    ++(replica.session->copied() ? full_syncs_ : partial_syncs_);
+  }
+}
+
+void ReplicationDriver::take_over(const Downstream& replica, std::string records) {
+  work_.change(
+      [this, stream = replica.pipe.id, serial = replica.serial, records = std::move(records)] {
+        const Result<LogPoint> taken = applier_.take_over(records);
+        transport_.post([this, stream, serial, taken] {
+          const auto at = replicas_.find(stream);
+          if (at == replicas_.end() || at->second.serial != serial) return;
+          at->second.session->taken_over(taken);
+          pump(transport_.now());
+          events_.pumped();
+        });
+        if (taken.ok()) work_.when_durable([](const Status&) {});
+      });
+}
+
+void ReplicationDriver::pump_upstream(TimeMs now) {
+  while (upstream_.session && flush(upstream_.pipe)) {
+    ReplicaSession& session = *upstream_.session;
+    ReplicaSession::Ready ready = session.take_ready(now);
+    if (ready.disconnect) close(upstream_.pipe);
+    if (ready.connect) {
+      close(upstream_.pipe);
+      const Peer peer = events_.locate(primary_);
+      upstream_.pipe.id =
+          peer.address.host.empty() ? 0 : transport_.open_stream(peer, kReplicationStream);
+      if (upstream_.pipe.id == 0) session.disconnected(now);
+    }
+    for (const ReplicaMessage& message : ready.send) push(upstream_.pipe, message);
+    if (ready.op) apply(std::move(*ready.op));
+    if (session.state() == ReplicaSession::State::kFollowing) upstream_.followed_at = now;
+    if (ready.send.empty() && !ready.op) break;
+  }
+}
+
+void ReplicationDriver::apply(StoreOp op) {
+  work_.change([this, serial = upstream_.serial, op = std::move(op)] {
+    const Status applied = apply_store_op(applier_, op);
+    const uint64_t offset = log().offset();
+    transport_.post([this, serial, applied] { stored(serial, applied); });
+    if (!applied.ok()) return;
+    if (options_.fault == Fault::kAckUnsynced) log_is_durable(serial, op.session, offset);
+    work_.when_durable([this, serial, offset, session = op.session](const Status& durable) {
+      if (durable.ok()) log_is_durable(serial, session, offset);
+    });
+  });
+}
+
+// From any thread.
+void ReplicationDriver::log_is_durable(uint64_t serial, ReplicationSessionId session,
+                                       uint64_t offset) {
+  transport_.post([this, serial, session, offset] {
+    if (upstream_.serial != serial || !upstream_.session) return;
+    upstream_.session->acknowledged(session, offset);
+    pump(transport_.now());
+    events_.pumped();
+  });
+}
+
+void ReplicationDriver::stored(uint64_t serial, const Status& result) {
+  if (upstream_.serial != serial || !upstream_.session) return;
+  upstream_.session->stored(result, transport_.now());
+  pump(transport_.now());
+  events_.pumped();
+}
+
+TimeMs ReplicationDriver::next_deadline() const {
+  TimeMs deadline = std::min(role_retry_at_, acks_.next_deadline());
+  if (!settled_) return deadline;
+  for (const auto& [stream, replica] : replicas_) {
+    deadline = std::min(deadline, replica.close_at);
+    // What waits to be written is woken by on_writable().
+    if (replica.close_at != Transport::kNoAlarm || !replica.pipe.unsent.empty()) continue;
+    deadline = std::min(deadline, replica.session->next_deadline());
+  }
+  if (upstream_.session && upstream_.pipe.unsent.empty()) {
+    deadline = std::min(deadline, upstream_.session->next_deadline());
+  }
+  return deadline;
+}
+
+// --- guarantees ----------------------------------------------------------------------------------
+
+void ReplicationDriver::note_ack(StreamId stream, Downstream& replica) {
+  const PrimarySession& session = *replica.session;
+  if (!session.following()) return;
+  acks_.acknowledged(stream, session.acknowledged(), session.last_heard());
+  tell_outcomes();
+}
+
+void ReplicationDriver::wait(uint64_t offset, size_t needed, TimeMs deadline,
+                             std::function<void(bool, uint64_t)> done) {
+  if (!leading()) return done(false, 0);
+  waits_.emplace(acks_.wait(offset, needed, deadline), std::move(done));
+  tell_outcomes();
+}
+
+void ReplicationDriver::tell_outcomes() {
+  for (const AckTracker::Outcome& outcome : acks_.take_outcomes()) {
+    const auto at = waits_.find(outcome.token);
+    if (at == waits_.end()) continue;
+    const auto done = std::move(at->second);
+    waits_.erase(at);
+    done(outcome.met, outcome.replicas);
+  }
+}
+
+uint64_t ReplicationDriver::good_replicas(TimeMs now, uint64_t max_lag_ms) const {
+  const std::lock_guard lock(shown_mutex_);
+  return static_cast<uint64_t>(
+      std::count_if(shown_.replicas.begin(), shown_.replicas.end(), [&](const auto& replica) {
+        return replica.following && now < replica.heard + max_lag_ms + 1;
+      }));
+}
+
+// --- questions -----------------------------------------------------------------------------------
+
+OwnReplication ReplicationDriver::own(TimeMs now) const {
+  const LogPosition position = log().position();
+  OwnReplication own;
+  own.lineage = position.lineage();
+  own.offset = position.offset;
+  own.complete = !position.history.empty();
+  if (upstream_.session) {
+    const TimeMs heard = upstream_.session->last_heard();
+    own.data_age_ms = heard == 0 ? UINT64_MAX : now - std::min(now, heard);
+  }
+  return own;
+}
+
+void ReplicationDriver::show() {
+  const std::lock_guard lock(shown_mutex_);
+  shown_.replicas.clear();
+  for (const auto& [stream, replica] : replicas_) {
+    const PrimarySession& session = *replica.session;
+    shown_.replicas.push_back({replica.node, session.state(), session.acknowledged(),
+                               session.following(), session.last_heard()});
+  }
+  shown_.link = ReplicaSession::State::kIdle;
+  if (upstream_.session) {
+    shown_.link = upstream_.session->state();
+    shown_.link_heard = upstream_.session->last_heard();
+  }
+  shown_.link_followed = upstream_.followed_at;
+  shown_.full_syncs = full_syncs_;
+  shown_.partial_syncs = partial_syncs_;
+  shown_.input_bytes = input_bytes_;
+  shown_.output_bytes = output_bytes_;
+}
+
+ReplicationStatus ReplicationDriver::status(TimeMs now) const {
+  using Link = ReplicationStatus::Link;
+  using Replica = ReplicationStatus::Replica;
+  const std::lock_guard lock(shown_mutex_);
+  ReplicationStatus status;
+  for (const Shown::Replica& shown : shown_.replicas) {
+    if (shown.state == PrimarySession::State::kClosed) continue;
+    Replica replica;
+    replica.id = shown.node;
+    replica.state = shown.following                                  ? Replica::State::kOnline
+                    : shown.state == PrimarySession::State::kWaiting ? Replica::State::kWaiting
+                                                                     : Replica::State::kSyncing;
+    replica.offset = shown.offset;
+    replica.lag_ms = now - std::min(now, shown.heard);
+    status.replicas.push_back(replica);
+  }
+  switch (shown_.link) {
+    case ReplicaSession::State::kIdle:
+      status.primary.state = Link::State::kConnect;
+      break;
+    case ReplicaSession::State::kConnecting:
+    case ReplicaSession::State::kAsking:
+      status.primary.state = Link::State::kConnecting;
+      break;
+    case ReplicaSession::State::kHandingOver:
+    case ReplicaSession::State::kCopying:
+      status.primary.state = Link::State::kSyncing;
+      break;
+    case ReplicaSession::State::kFollowing:
+      status.primary.state = Link::State::kConnected;
+      break;
+  }
+  status.primary.idle_ms = now - std::min(now, shown_.link_heard);
+  status.primary.down_ms = now - std::min(now, shown_.link_followed);
+  status.full_syncs = shown_.full_syncs;
+  status.partial_syncs = shown_.partial_syncs;
+  status.input_bytes = shown_.input_bytes;
+  status.output_bytes = shown_.output_bytes;
+  return status;
+}
+
+}  // namespace syntropy
