@@ -15,22 +15,6 @@ constexpr uint32_t kMaxStagger = 8;
 // Between attempts: up to this many doublings of the first wait.
 constexpr uint32_t kMaxDoublings = 5;
 
-bool may_pass(RefusalReason reason) {
-  switch (reason) {
-    case RefusalReason::kNotAVoter:
-    case RefusalReason::kPrimaryAlive:
-    case RefusalReason::kUnknownReplica:
-    case RefusalReason::kOtherElectorate:
-      return true;
-    case RefusalReason::kStaleEpoch:
-    case RefusalReason::kAlreadyVoted:
-    case RefusalReason::kVotedForSibling:
-    case RefusalReason::kStaleClaim:
-      return false;
-  }
-  return false;
-}
-
 }  // namespace
 
 bool Candidate::eligible() const {
@@ -172,7 +156,6 @@ void Candidate::step(const NodeId& from, const Vote& message, TimeMs now) {
     if (voter.id == from) voter.answer = Answer::kGranted;
   }
   tick(now);
-  if (phase_ == Phase::kAsking && epoch_ == message.epoch) count_votes(now);
 }
 
 void Candidate::step(const NodeId& from, const VoteRefusal& message, TimeMs now) {
@@ -183,46 +166,58 @@ void Candidate::step(const NodeId& from, const VoteRefusal& message, TimeMs now)
     voter.answer = may_pass(message.reason) ? Answer::kMayPass : Answer::kFinal;
     if (message.reason == RefusalReason::kVotedForSibling) split_with_sibling_ = true;
   }
-  count_votes(now);
+  tick(now);
 }
 
 void Candidate::count_votes(TimeMs now) {
   const size_t quorum = asked_.size() / 2 + 1;
-  const auto count = [&](Answer answer) {
-    return static_cast<size_t>(std::count_if(
-        asked_.begin(), asked_.end(), [&](const Asked& voter) { return voter.answer == answer; }));
-  };
-  if (count(Answer::kGranted) >= quorum) {
-    win();
-  } else if (asked_.size() - count(Answer::kFinal) < quorum) {
+  size_t granted = 0;
+  size_t refused = 0;
+  size_t gone = 0;  // FAIL, and haven't said anything final
+  for (const Asked& voter : asked_) {
+    if (voter.answer == Answer::kGranted) {
+      ++granted;
+    } else if (voter.answer == Answer::kFinal) {
+      ++refused;
+    } else if (view_.failed(voter.id)) {
+      ++gone;
+    }
+  }
+  if (granted >= quorum) {
+    win(now);
+  } else if (asked_.size() - gone >= quorum && asked_.size() - gone - refused < quorum) {
+    // Not where it is cut off from the majority: it would run through the epochs.
     give_up_epoch(now);
   }
 }
 
-void Candidate::win() {
+void Candidate::win(TimeMs now) {
   // What the voters agreed to, as far as the old primary still has it.
   const SlotRanges slots = slots_->intersection(ownership_.map().slots_of(primary_));
   const NodeId old = primary_;
   const uint64_t epoch = epoch_;
-  stop(/*withdraw_votes=*/false);
+  stop(/*withdraw_votes=*/false, now);
   ownership_.win(epoch, slots);
   ready_.events.push_back({ElectionEvent::kWon, epoch, old});
 }
 
-void Candidate::take_over() {
+void Candidate::take_over(TimeMs now) {
   const NodeId old = view_.primary_of(ownership_.self());
   const SlotRanges slots = ownership_.map().slots_of(old);
-  stop(/*withdraw_votes=*/true);
+  stop(/*withdraw_votes=*/true, now);
   const uint64_t epoch = ownership_.next_epoch();
   ownership_.win(epoch, slots);
   ready_.events.push_back({ElectionEvent::kWon, epoch, old});
 }
 
-void Candidate::withdraw() {
+void Candidate::withdraw(TimeMs now) {
   for (const Asked& voter : asked_) {
     if (voter.answer == Answer::kFinal || view_.failed(voter.id)) continue;
     ready_.send.emplace_back(voter.id, VoteWithdrawn{epoch_, primary_});
   }
+  // Again while it waits, for each may be lost.
+  next_send_ = now + send_interval_;
+  send_interval_ *= 2;
 }
 
 void Candidate::give_up_epoch(TimeMs now) {
@@ -230,17 +225,17 @@ void Candidate::give_up_epoch(TimeMs now) {
   phase_ = Phase::kWaiting;
   const uint32_t doublings = std::min(attempts_, kMaxDoublings);
   const bool yields = !manual_ && better_siblings() > 0;
-  if (yields) withdraw();
   const TimeMs longest = TimeMs{options_.resend_ms} << (doublings - 1);
   wait_until_ = now + 1 + random_.below(longest + 1);
-  if (split_with_sibling_ && yields) {
-    wait_until_ += TimeMs{options_.rank_delay_ms} << doublings;
-  }
+  if (split_with_sibling_ && yields) wait_until_ += TimeMs{options_.rank_delay_ms} << doublings;
+  // Those who voted for it are free for others meanwhile.
+  send_interval_ = options_.resend_ms;
+  withdraw(now);
 }
 
-void Candidate::stop(bool withdraw_votes) {
+void Candidate::stop(bool withdraw_votes, TimeMs now) {
   if (phase_ == Phase::kAsking && withdraw_votes) {
-    withdraw();
+    withdraw(now);
     ready_.events.push_back({ElectionEvent::kLost, epoch_, primary_});
   }
   phase_ = Phase::kIdle;
@@ -261,7 +256,7 @@ void Candidate::ask_manually(TimeMs now) {
 
 void Candidate::end_manual(TimeMs now) {
   if (!manual_) return;
-  stop(/*withdraw_votes=*/true);
+  stop(/*withdraw_votes=*/true, now);
   tick(now);
 }
 
@@ -272,7 +267,7 @@ void Candidate::tick(TimeMs now) {
     primary_ = mine;
     if (wanted()) stand(now);
   } else if (!wanted()) {
-    stop(/*withdraw_votes=*/true);
+    stop(/*withdraw_votes=*/true, now);
     return;
   }
   if (phase_ == Phase::kStanding) {
@@ -294,7 +289,14 @@ void Candidate::tick(TimeMs now) {
       send_requests(now);
     }
   }
-  if (phase_ == Phase::kWaiting && now >= wait_until_) ask(now);
+  if (phase_ == Phase::kAsking) count_votes(now);
+  if (phase_ == Phase::kWaiting) {
+    if (now >= wait_until_) {
+      ask(now);
+    } else if (now >= next_send_) {
+      withdraw(now);
+    }
+  }
 }
 
 TimeMs Candidate::next_deadline() const {
@@ -306,7 +308,7 @@ TimeMs Candidate::next_deadline() const {
     case Phase::kAsking:
       return std::min(next_send_, ask_until_);
     case Phase::kWaiting:
-      return wait_until_;
+      return std::min(wait_until_, next_send_);
   }
   return UINT64_MAX;
 }

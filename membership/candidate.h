@@ -13,8 +13,9 @@
 //
 // Asking: one epoch, one request to every slot-owning primary that isn't FAIL, again to those that
 // are silent or whose refusal may pass, at growing intervals. A refusal that makes the majority
-// impossible ends it at once. Then the worse of two that split the votes withdraws and lets the
-// better go first; the better asks again in a new epoch after a short random wait.
+// impossible ends it at once: the candidate withdraws, which frees its voters for others, and asks
+// again in a new epoch after a short random wait; a longer one where it split the votes with a
+// better sibling.
 //
 // Thread safety: none; one thread.
 #pragma once
@@ -40,7 +41,7 @@ class Candidate {
   void ask_manually(TimeMs now);
   void end_manual(TimeMs now);
   /// Claims the slots of the primary without votes.
-  void take_over();
+  void take_over(TimeMs now);
 
   void step(const NodeId& from, const Standing& message, TimeMs now);
   void step(const NodeId& from, const Vote& message, TimeMs now);
@@ -67,7 +68,7 @@ class Candidate {
 
   bool eligible() const;
   bool wanted() const;
-  void stop(bool withdraw_votes);
+  void stop(bool withdraw_votes, TimeMs now);
   void stand(TimeMs now);
   void send_standing(TimeMs now);
   /// When this replica's turn comes, as far as is known now.
@@ -79,9 +80,9 @@ class Candidate {
   void ask(TimeMs now);
   void send_requests(TimeMs now);
   void give_up_epoch(TimeMs now);
-  void withdraw();
+  void withdraw(TimeMs now);
   void count_votes(TimeMs now);
-  void win();
+  void win(TimeMs now);
 
   Ownership& ownership_;
   const ElectionView& view_;

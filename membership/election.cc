@@ -47,6 +47,9 @@ void Election::tick(TimeMs now) {
   if (was_manual && !handshake_.in_progress()) candidate_.end_manual(now);
   if (handshake_.may_ask()) candidate_.ask_manually(now);
   candidate_.tick(now);
+  for (const auto& [candidate, vote] : voter_.late_votes(now, options_.node_timeout_ms)) {
+    ready_.send.emplace_back(candidate, vote);
+  }
 }
 
 bool Election::won() const {
@@ -66,7 +69,7 @@ Status Election::start_manual(FailoverMode mode, TimeMs now) {
   candidate_.end_manual(now);
   handshake_.finish();
   if (mode == FailoverMode::kTakeover) {
-    candidate_.take_over();
+    candidate_.take_over(now);
   } else {
     handshake_.start(primary, mode == FailoverMode::kDefault, now);
     tick(now);

@@ -16,6 +16,23 @@ size_t field(const SlotRanges& slots) {
 
 }  // namespace
 
+bool may_pass(RefusalReason reason) {
+  switch (reason) {
+    case RefusalReason::kNotAVoter:
+    case RefusalReason::kPrimaryAlive:
+    case RefusalReason::kUnknownReplica:
+    case RefusalReason::kOtherElectorate:
+      return true;
+    case RefusalReason::kStaleEpoch:
+    case RefusalReason::kAlreadyVoted:
+    case RefusalReason::kVotedForSibling:
+    case RefusalReason::kStaleClaim:
+    case RefusalReason::kBusy:
+      return false;
+  }
+  return false;
+}
+
 size_t wire_size(const VoteRequest& m) {
   return field(m.epoch) + field(m.primary) + field(m.primary_epoch) + field(*m.slots) +
          (m.electorate == 0 ? 0 : 9) + field(m.manual);

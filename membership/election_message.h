@@ -46,17 +46,20 @@ struct Vote {
 /// Numbers are part of the wire format.
 enum class RefusalReason : uint8_t {
   kNotAVoter = 1,        // owns no slots
-  kStaleEpoch = 2,       // below the voter's current epoch
+  kStaleEpoch = 2,       // below one that the voter voted in, or not above all claims
   kAlreadyVoted = 3,     // for another in this epoch
   kVotedForSibling = 4,  // for another replica of this primary, less than two timeouts ago
   kPrimaryAlive = 5,     // not FAIL in the voter's view
   kUnknownReplica = 6,   // not a replica of this primary in the voter's view
   kStaleClaim = 7,       // a slot has an owner of a higher epoch than primary_epoch
   kOtherElectorate = 8,
+  kBusy = 9,  // voted in another shard's election and hasn't heard how it ended
 };
 
-/// Voter to candidate: no vote, for now (kNotAVoter, kPrimaryAlive, kUnknownReplica,
-/// kOtherElectorate may pass) or in this epoch.
+/// Whether the same request may be granted once news has travelled.
+bool may_pass(RefusalReason reason);
+
+/// Voter to candidate: no vote for now, or in this epoch.
 struct VoteRefusal {
   uint64_t epoch = 0;          // as asked
   uint64_t current_epoch = 0;  // the voter's

@@ -53,6 +53,8 @@ void ManualHandshake::step(const NodeId& from, const MfStart& message, TimeMs no
     }
     return;
   }
+  // The pause is the other's: its end would let writes in while the other asks for votes.
+  if (pausing() && from != replica_ && !view_.failed(replica_)) return;
   paused_attempt_ = message.attempt;
   replica_ = from;
   paused_until_ = now + options_.manual_timeout_ms;

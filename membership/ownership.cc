@@ -48,6 +48,7 @@ std::string encode(const OwnershipState& state) {
   put_varint64(&out, state.config_epoch);
   put_varint64(&out, state.last_vote_epoch);
   out.append(state.voted_for.bytes());
+  out.append(state.voted_over.bytes());
   state.slots.encode(&out);
   put_moving(&out, state.migrating);
   put_moving(&out, state.importing);
@@ -65,7 +66,9 @@ Result<OwnershipState> decode_ownership_state(std::string_view bytes) {
   reader.read_varint64(&state.config_epoch);
   reader.read_varint64(&state.last_vote_epoch);
   const Status ill_formed = Status::corruption("slot ownership: ill-formed");
-  if (!read_id(&reader, &state.voted_for)) return ill_formed;
+  if (!read_id(&reader, &state.voted_for) || !read_id(&reader, &state.voted_over)) {
+    return ill_formed;
+  }
   Result<SlotRanges> slots = SlotRanges::decode(&reader);
   if (!slots.ok()) return slots.status();
   state.slots = std::move(*slots);
@@ -96,7 +99,7 @@ void Ownership::own_claim_seen(const SlotsFact& fact) {
   if (fact.epoch <= state_.config_epoch) return;
   observe_epoch(fact.epoch);
   state_.last_vote_epoch = std::max(state_.last_vote_epoch, state_.current_epoch);
-  state_.voted_for = NodeId();
+  state_.voted_for = state_.voted_over = NodeId();
   state_.config_epoch = fact.epoch;
   // Under the newer epoch only what it was said of; the rest went to others meanwhile.
   state_.slots = state_.slots.intersection(fact.slots);
@@ -130,11 +133,12 @@ uint64_t Ownership::next_epoch() {
   return ++state_.current_epoch;
 }
 
-void Ownership::vote(uint64_t epoch, const NodeId& candidate) {
+void Ownership::vote(uint64_t epoch, const NodeId& candidate, const NodeId& primary) {
   assert(epoch > state_.last_vote_epoch);
   observe_epoch(epoch);
   state_.last_vote_epoch = epoch;
   state_.voted_for = candidate;
+  state_.voted_over = primary;
   ready_.persist = true;
 }
 

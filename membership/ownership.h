@@ -35,14 +35,16 @@ struct OwnershipState {
   uint64_t config_epoch = 0;
   uint64_t last_vote_epoch = 0;  // no vote in this epoch or below, ever again, ...
   NodeId voted_for;              // ... but the same one again to the same node
+  NodeId voted_over;             // the primary that it wants to replace
   SlotRanges slots;              // claimed
   std::vector<std::pair<uint16_t, NodeId>> migrating;  // ascending by slot; to whom
   std::vector<std::pair<uint16_t, NodeId>> importing;  // ascending by slot; from whom
   bool operator==(const OwnershipState&) const = default;
 };
 
-/// state := format:u8=1 current:varint config:varint last_vote:varint voted_for:id ranges
-///          moving moving;  moving := count:varint (slot:u16 id)*      (migrating, then importing)
+/// state := format:u8=1 current:varint config:varint last_vote:varint voted_for:id voted_over:id
+///          ranges moving moving;  moving := count:varint (slot:u16 id)*      (migrating, then
+///          importing)
 std::string encode(const OwnershipState& state);
 /// kCorruption when the bytes are not what encode() writes.
 Result<OwnershipState> decode_ownership_state(std::string_view bytes);
@@ -104,8 +106,9 @@ class Ownership {
 
   /// current + 1, from now on the current epoch.
   uint64_t next_epoch();
-  /// A vote in `epoch` for `candidate`, which must be above last_vote_epoch (an assertion).
-  void vote(uint64_t epoch, const NodeId& candidate);
+  /// A vote for `candidate`, which wants to replace `primary`, in `epoch`, which must be above
+  /// last_vote_epoch (an assertion).
+  void vote(uint64_t epoch, const NodeId& candidate, const NodeId& primary);
   /// This node won `slots` (election, takeover) under `epoch`: it claims them with it.
   void win(uint64_t epoch, const SlotRanges& slots);
 

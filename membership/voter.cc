@@ -3,43 +3,96 @@
 #include <algorithm>
 
 namespace syntropy {
+namespace {
+
+// More candidates than this at a time ask again by themselves.
+constexpr size_t kMaxKept = 32;
+
+}  // namespace
 
 ElectionMessage Voter::answer(const NodeId& from, const VoteRequest& request, TimeMs now,
                               uint32_t node_timeout_ms) {
-  std::erase_if(given_, [&](const Given& given) { return given.until <= now; });
-  const auto refuse = [&](RefusalReason reason) {
-    return VoteRefusal{request.epoch, ownership_.current_epoch(), reason};
-  };
-  if (request.epoch < ownership_.current_epoch()) return refuse(RefusalReason::kStaleEpoch);
+  recall_vote(now, node_timeout_ms);
+  forget_old(now);
   ownership_.observe_epoch(request.epoch);
-  const SlotMap& map = ownership_.map();
-  if (!map.owns_slots(ownership_.self())) return refuse(RefusalReason::kNotAVoter);
-  if (request.epoch <= ownership_.state().last_vote_epoch) {
-    if (request.epoch == ownership_.state().last_vote_epoch &&
-        ownership_.state().voted_for == from) {
-      return Vote{request.epoch};
-    }
-    return refuse(RefusalReason::kAlreadyVoted);
+  const OwnershipState& state = ownership_.state();
+  if (request.epoch == state.last_vote_epoch && state.voted_for == from) return Vote{request.epoch};
+  const std::optional<RefusalReason> reason = objection(from, request);
+  const auto kept = std::find_if(kept_.begin(), kept_.end(),
+                                 [&](const Kept& other) { return other.from == from; });
+  if (!reason || !may_pass(*reason)) {
+    if (kept != kept_.end()) kept_.erase(kept);
+  } else if (kept != kept_.end()) {
+    *kept = {from, request, now + node_timeout_ms};
+  } else if (kept_.size() < kMaxKept) {
+    kept_.push_back({from, request, now + node_timeout_ms});
   }
-  if (request.electorate != map.owners_hash()) return refuse(RefusalReason::kOtherElectorate);
-  if (!request.primary || view_.primary_of(from) != request.primary) {
-    return refuse(RefusalReason::kUnknownReplica);
-  }
-  if (!request.manual && !view_.failed(request.primary)) {
-    return refuse(RefusalReason::kPrimaryAlive);
-  }
-  if (claim_is_stale(request)) return refuse(RefusalReason::kStaleClaim);
-  if (bound_to_sibling(from, request.primary)) return refuse(RefusalReason::kVotedForSibling);
-
-  std::erase_if(given_, [&](const Given& given) { return given.primary == request.primary; });
-  given_.push_back({request.primary, from, now + uint64_t{2} * node_timeout_ms});
-  ownership_.vote(request.epoch, from);
+  if (reason) return VoteRefusal{request.epoch, ownership_.current_epoch(), *reason};
+  grant(from, request, now, node_timeout_ms);
   return Vote{request.epoch};
+}
+
+std::vector<std::pair<NodeId, Vote>> Voter::late_votes(TimeMs now, uint32_t node_timeout_ms) {
+  forget_old(now);
+  std::vector<std::pair<NodeId, Vote>> votes;
+  std::erase_if(kept_, [&](const Kept& kept) {
+    const std::optional<RefusalReason> reason = objection(kept.from, kept.request);
+    if (reason) return !may_pass(*reason);
+    grant(kept.from, kept.request, now, node_timeout_ms);
+    votes.emplace_back(kept.from, Vote{kept.request.epoch});
+    return true;
+  });
+  return votes;
+}
+
+std::optional<RefusalReason> Voter::objection(const NodeId& from,
+                                              const VoteRequest& request) const {
+  const SlotMap& map = ownership_.map();
+  const uint64_t last_vote = ownership_.state().last_vote_epoch;
+  if (request.epoch == last_vote) return RefusalReason::kAlreadyVoted;
+  // Redis refuses all below its current epoch. Below what it has voted in is enough, and lets
+  // elections of two shards that began together end one after the other; but a claim under this
+  // epoch must be above all that there are.
+  if (request.epoch < last_vote || request.epoch <= map.max_epoch()) {
+    return RefusalReason::kStaleEpoch;
+  }
+  if (!map.owns_slots(ownership_.self())) return RefusalReason::kNotAVoter;
+  if (request.electorate != map.owners_hash()) return RefusalReason::kOtherElectorate;
+  if (!request.primary || view_.primary_of(from) != request.primary) {
+    return RefusalReason::kUnknownReplica;
+  }
+  if (!request.manual && !view_.failed(request.primary)) return RefusalReason::kPrimaryAlive;
+  if (claim_is_stale(request)) return RefusalReason::kStaleClaim;
+  if (bound_to_sibling(from, request.primary)) return RefusalReason::kVotedForSibling;
+  if (busy(from)) return RefusalReason::kBusy;
+  return std::nullopt;
+}
+
+void Voter::grant(const NodeId& from, const VoteRequest& request, TimeMs now,
+                  uint32_t node_timeout_ms) {
+  std::erase_if(given_, [&](const Given& given) { return given.primary == request.primary; });
+  given_.push_back({request.primary, from, request.epoch, now + uint64_t{2} * node_timeout_ms});
+  ownership_.vote(request.epoch, from, request.primary);
+}
+
+void Voter::recall_vote(TimeMs now, uint32_t node_timeout_ms) {
+  const OwnershipState& state = ownership_.state();
+  if (std::exchange(recalled_, true) || !state.voted_for) return;
+  given_.push_back({state.voted_over, state.voted_for, state.last_vote_epoch,
+                    now + uint64_t{2} * node_timeout_ms});
+}
+
+void Voter::forget_old(TimeMs now) {
+  std::erase_if(given_, [&](const Given& given) { return given.until <= now; });
+  std::erase_if(kept_, [&](const Kept& kept) { return kept.until <= now; });
 }
 
 void Voter::step(const NodeId& from, const VoteWithdrawn& message) {
   std::erase_if(given_, [&](const Given& given) {
     return given.primary == message.primary && given.candidate == from;
+  });
+  std::erase_if(kept_, [&](const Kept& kept) {
+    return kept.from == from && kept.request.epoch <= message.epoch;
   });
 }
 
@@ -47,6 +100,16 @@ bool Voter::bound_to_sibling(const NodeId& candidate, const NodeId& primary) con
   return std::any_of(given_.begin(), given_.end(), [&](const Given& given) {
     return given.primary == primary && given.candidate != candidate &&
            !view_.failed(given.candidate);
+  });
+}
+
+bool Voter::busy(const NodeId& candidate) const {
+  const SlotMap& map = ownership_.map();
+  return std::any_of(given_.begin(), given_.end(), [&](const Given& given) {
+    if (given.candidate == candidate) return false;
+    const SlotClaim* claim = map.claim_of(given.candidate);
+    const bool won = claim != nullptr && claim->epoch >= given.epoch;
+    return !won && map.owns_slots(given.primary);
   });
 }
 

@@ -1,15 +1,29 @@
 // Voter: the slot-owning primary's side of an election.
 //
 // A request is looked at rule by rule; the first that it breaks is the reason of the refusal (see
-// RefusalReason). Redis has the same rules and keeps silent where one is broken; the electorate and
-// the same vote for a repeated request are ours.
+// RefusalReason). Redis has the same rules and keeps silent where one is broken; the electorate,
+// the same vote for a repeated request and the following are ours.
 //
-// Invariants: membership/election.h, 1 and 2. The first survives a restart (OwnershipState), the
-// second need not: it keeps siblings from replacing each other, and harms no data.
+// What a refusal says may pass while news travels: the candidate heard of the FAIL before the voter
+// did. Such a request is kept, and the vote follows by itself as soon as nothing speaks against it;
+// who asked first is looked at first, so that the best replica keeps its lead.
+//
+// Why an epoch has one winner although the electorate changes with each election: the winner of one
+// election has votes of a majority of its electorate, so any majority of that electorate shares a
+// voter with it. That voter either knows the new owner, and refuses candidates that don't
+// (kOtherElectorate), or it doesn't know how the election ended, and votes for nobody else (kBusy).
+// The latter is bounded by two node timeouts, as somebody has to go on when a candidate dies; a
+// voter that is cut off from the winner for that long right after its vote is what remains. Two
+// winners of one epoch would own different slots, and resolve as any two of equal epoch do
+// (ownership.h).
+//
+// Invariants: membership/election.h, 1 and 2.
 //
 // Thread safety: none; one thread.
 #pragma once
 
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "membership/election_message.h"
@@ -26,6 +40,8 @@ class Voter {
   /// durable before the answer is sent.
   ElectionMessage answer(const NodeId& from, const VoteRequest& request, TimeMs now,
                          uint32_t node_timeout_ms);
+  /// Votes that were refused before and may be given now, with their candidates.
+  std::vector<std::pair<NodeId, Vote>> late_votes(TimeMs now, uint32_t node_timeout_ms);
   void step(const NodeId& from, const VoteWithdrawn& message);
 
  private:
@@ -33,15 +49,31 @@ class Voter {
   struct Given {
     NodeId primary;
     NodeId candidate;
+    uint64_t epoch;
     TimeMs until;
   };
 
+  /// A request that may be granted later.
+  struct Kept {
+    NodeId from;
+    VoteRequest request;
+    TimeMs until;
+  };
+
+  std::optional<RefusalReason> objection(const NodeId& from, const VoteRequest& request) const;
+  void grant(const NodeId& from, const VoteRequest& request, TimeMs now, uint32_t node_timeout_ms);
+  void forget_old(TimeMs now);
+  /// The vote that is remembered over a restart binds as it did before.
+  void recall_vote(TimeMs now, uint32_t node_timeout_ms);
   bool bound_to_sibling(const NodeId& candidate, const NodeId& primary) const;
+  bool busy(const NodeId& candidate) const;
   bool claim_is_stale(const VoteRequest& request) const;
 
   Ownership& ownership_;
   const ElectionView& view_;
+  bool recalled_ = false;
   std::vector<Given> given_;  // a handful: one per failed primary
+  std::vector<Kept> kept_;    // a handful: one per candidate, by arrival of its first
 };
 
 }  // namespace syntropy

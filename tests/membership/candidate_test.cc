@@ -327,13 +327,22 @@ TEST_F(CandidateTest, WithoutAMajorityInTimeAsksInANewEpoch) {
 TEST_F(CandidateTest, RefusedByTooManyAsksInANewEpochAtOnce) {
   const uint64_t epoch = asking();
   tell(2, refusal(epoch, RefusalReason::kAlreadyVoted), 1003);
-  tell(3, refusal(epoch, RefusalReason::kAlreadyVoted), 1003);
-  EXPECT_FALSE(has(ElectionEvent::kLost)) << "1, 4 and 5 are left";
-  tell(4, VoteRefusal{epoch, epoch + 7, RefusalReason::kStaleEpoch}, 1003);
+  EXPECT_FALSE(has(ElectionEvent::kLost)) << "3, 4 and 5 are left; 1 is FAIL";
+  tell(3, VoteRefusal{epoch, epoch + 7, RefusalReason::kStaleEpoch}, 1003);
   EXPECT_TRUE(has(ElectionEvent::kLost));
   run(1003 + 21);
   EXPECT_EQ(sent<VoteRequest>().back().second.epoch, epoch + 8) << "above what the refusal told";
-  EXPECT_TRUE(sent<VoteWithdrawn>().empty()) << "nobody is better";
+  EXPECT_FALSE(sent<VoteWithdrawn>().empty()) << "its voters are free for others meanwhile";
+}
+
+TEST_F(CandidateTest, CutOffFromTheMajorityDoesNotRunThroughTheEpochs) {
+  const uint64_t epoch = asking();
+  view_.fail.insert(node(2));
+  view_.fail.insert(node(3));
+  tell(4, refusal(epoch, RefusalReason::kAlreadyVoted), 1003);
+  tell(5, refusal(epoch, RefusalReason::kAlreadyVoted), 1003);
+  run(1002 + 1999);
+  EXPECT_EQ(ownership_.current_epoch(), epoch);
 }
 
 TEST_F(CandidateTest, AfterASplitVoteTheWorseLetsTheBetterGo) {
@@ -345,11 +354,13 @@ TEST_F(CandidateTest, AfterASplitVoteTheWorseLetsTheBetterGo) {
   tell(2, Vote{epoch}, 1064);
   tell(3, refusal(epoch, RefusalReason::kVotedForSibling), 1064);
   tell(4, refusal(epoch, RefusalReason::kVotedForSibling), 1064);
-  tell(5, refusal(epoch, RefusalReason::kAlreadyVoted), 1064);
   ASSERT_TRUE(has(ElectionEvent::kLost));
   const auto withdrawn = sent<VoteWithdrawn>();
-  ASSERT_EQ(withdrawn.size(), 1u) << "from the one that voted for it";
+  ASSERT_EQ(withdrawn.size(), 2u) << "from the one that voted for it, and one that may have";
   EXPECT_EQ(withdrawn[0].first, node(2));
+  EXPECT_EQ(withdrawn[1].first, node(5));
+  run(1064 + 20);
+  EXPECT_EQ(sent<VoteWithdrawn>().size(), 4u) << "again, for it may be lost";
   sent_.clear();
   run(1064 + 100);
   EXPECT_TRUE(sent<VoteRequest>().empty());

@@ -274,16 +274,27 @@ TEST(ManualFailover, WithoutAMajorityEndsAtItsTime) {
   EXPECT_FALSE(replica.election.manual_in_progress());
 }
 
-TEST(ManualFailover, AnotherReplicaReplacesTheFirst) {
+TEST(ManualFailover, AnotherReplicaWaitsUnlessTheFirstFailed) {
   Node primary(1);
   primary.view.primaries[node(12)] = node(1);
   primary.step(11, MfStart{7}, 0);
   primary.election.writes_paused(lineage(1), 60);
   primary.take();
-  EXPECT_EQ(primary.step(12, MfStart{8}, 100).pause_writes_until, 5100u);
-  EXPECT_FALSE(primary.step(11, MfCancel{7}, 200).resume_writes);
+  EXPECT_EQ(primary.step(12, MfStart{8}, 100).pause_writes_until, 0u);
+  EXPECT_FALSE(primary.step(12, MfCancel{8}, 200).resume_writes);
+  primary.view.fail = {node(11)};
+  EXPECT_EQ(primary.step(12, MfStart{9}, 300).pause_writes_until, 5300u);
+  EXPECT_FALSE(primary.step(11, MfCancel{7}, 400).resume_writes);
   primary.election.writes_paused(lineage(1), 60);
   EXPECT_NE(only<MfPaused>(primary.take(), 12), nullptr);
+}
+
+TEST(ManualFailover, BegunAgainByTheSameReplicaReplacesItsPause) {
+  Node primary(1);
+  primary.step(11, MfStart{7}, 0);
+  EXPECT_EQ(primary.step(11, MfStart{8}, 100).pause_writes_until, 5100u);
+  EXPECT_FALSE(primary.step(11, MfCancel{7}, 200).resume_writes) << "late, and of the first";
+  EXPECT_TRUE(primary.step(11, MfCancel{8}, 300).resume_writes);
 }
 
 }  // namespace

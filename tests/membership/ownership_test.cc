@@ -23,6 +23,7 @@ TEST(Ownership, StateComesBackFromItsBytes) {
   state.current_epoch = 400;
   state.last_vote_epoch = 399;
   state.voted_for = node(7);
+  state.voted_over = node(8);
   state.migrating = {{3, node(1)}, {9, node(2)}};
   state.importing = {{16383, node(3)}};
   const std::string bytes = encode(state);
@@ -202,10 +203,11 @@ TEST(Ownership, NextEpochVoteAndWinAreStoredFirst) {
   own.take_ready();
   EXPECT_EQ(own.next_epoch(), 5u);
   EXPECT_TRUE(own.take_ready().persist);
-  own.vote(7, node(3));
+  own.vote(7, node(3), node(4));
   EXPECT_TRUE(own.take_ready().persist);
   EXPECT_EQ(own.state().last_vote_epoch, 7u);
   EXPECT_EQ(own.state().voted_for, node(3));
+  EXPECT_EQ(own.state().voted_over, node(4));
   EXPECT_EQ(own.current_epoch(), 7u);
   own.win(5, {{0, 9}});
   const OwnershipReady ready = own.take_ready();
@@ -370,7 +372,7 @@ TEST(OwnershipCommands, BumpEpochOnlyWhereItIsNotTheHighestAlready) {
 TEST(OwnershipCommands, ResetForgetsTheEpochsOnlyWhenHard) {
   for (const bool hard : {false, true}) {
     Ownership own(node(1), claiming(5, {{0, 9}}));
-    own.vote(6, node(2));
+    own.vote(6, node(2), node(3));
     ASSERT_TRUE(own.set_migrating(3, node(2)).ok());
     own.reset(hard);
     EXPECT_TRUE(own.state().slots.empty() && own.state().migrating.empty());

@@ -41,6 +41,15 @@ class VoterTest : public ::testing::Test {
             false};
   }
 
+  VoteRequest request_of_2(uint64_t epoch) {
+    view_.fail.insert(node(2));
+    VoteRequest other = request(epoch);
+    other.primary = node(2);
+    other.primary_epoch = 2;
+    other.slots = std::make_shared<const SlotRanges>(SlotRanges{{100, 199}});
+    return other;
+  }
+
   // 0: a vote; otherwise the reason.
   int answer(uint32_t from, const VoteRequest& request, TimeMs now = 0) {
     const ElectionMessage message = voter_.answer(node(from), request, now, kTimeout);
@@ -70,14 +79,37 @@ TEST_F(VoterTest, VotesForAReplicaOfAFailedPrimaryAndHasItStoredFirst) {
 
 TEST_F(VoterTest, VotesOncePerEpoch) {
   EXPECT_EQ(answer(11, request(4)), 0);
-  view_.fail.insert(node(2));
-  VoteRequest other = request(4);
-  other.primary = node(2);
-  other.primary_epoch = 2;
-  other.slots = std::make_shared<const SlotRanges>(SlotRanges{{100, 199}});
-  EXPECT_EQ(answer(21, other), reason(RefusalReason::kAlreadyVoted));
-  other.epoch = 5;
-  EXPECT_EQ(answer(21, other), 0);
+  voter_.step(node(11), VoteWithdrawn{4, node(1)});
+  EXPECT_EQ(answer(21, request_of_2(4)), reason(RefusalReason::kAlreadyVoted));
+  EXPECT_EQ(answer(21, request_of_2(5)), 0);
+}
+
+TEST_F(VoterTest, VotesForNobodyElseWhileItDoesNotKnowHowAnElectionEnded) {
+  EXPECT_EQ(answer(11, request(4), 10), 0);
+  EXPECT_EQ(answer(21, request_of_2(5), 20), reason(RefusalReason::kBusy));
+  EXPECT_EQ(answer(11, request(6), 30), 0) << "itself again";
+  EXPECT_EQ(answer(21, request_of_2(7), 30 + 2 * kTimeout - 1), reason(RefusalReason::kBusy));
+  EXPECT_EQ(answer(21, request_of_2(7), 30 + 2 * kTimeout), 0);
+}
+
+TEST_F(VoterTest, IsFreeAgainOnceTheWinnerClaims) {
+  EXPECT_EQ(answer(11, request(4)), 0);
+  ownership_.set_claim(node(11), {4, {{0, 99}}});
+  EXPECT_EQ(answer(21, request_of_2(5)), 0);
+}
+
+TEST_F(VoterTest, IsFreeAgainOnceTheSlotsWentToAnother) {
+  EXPECT_EQ(answer(11, request(4)), 0);
+  ownership_.set_claim(node(12), {5, {{0, 99}}});
+  EXPECT_EQ(answer(21, request_of_2(6)), 0);
+}
+
+TEST_F(VoterTest, IsBusyAcrossARestart) {
+  EXPECT_EQ(answer(11, request(4)), 0);
+  Ownership restarted(node(3), ownership_.state(), ownership_.map());
+  Voter voter(restarted, view_);
+  EXPECT_EQ(std::get<VoteRefusal>(voter.answer(node(21), request_of_2(5), 1, kTimeout)).reason,
+            RefusalReason::kBusy);
 }
 
 TEST_F(VoterTest, VotesOncePerEpochAcrossARestart) {
@@ -100,10 +132,20 @@ TEST_F(VoterTest, RefusesWithoutSlots) {
   EXPECT_EQ(answer(11, request(4)), reason(RefusalReason::kNotAVoter));
 }
 
-TEST_F(VoterTest, RefusesAnEpochBelowItsCurrentOne) {
-  ownership_.observe_epoch(5);
-  EXPECT_EQ(answer(11, request(4)), reason(RefusalReason::kStaleEpoch));
-  EXPECT_EQ(answer(11, request(5)), 0);
+TEST_F(VoterTest, RefusesAnEpochBelowThatOfItsLastVote) {
+  EXPECT_EQ(answer(11, request(6)), 0);
+  EXPECT_EQ(answer(11, request(5)), reason(RefusalReason::kStaleEpoch));
+}
+
+TEST_F(VoterTest, RefusesAnEpochThatIsNotAboveAllClaims) {
+  ownership_.set_claim(node(2), {7, {{100, 199}}});
+  EXPECT_EQ(answer(11, request(7)), reason(RefusalReason::kStaleEpoch));
+  EXPECT_EQ(answer(11, request(8)), 0);
+}
+
+TEST_F(VoterTest, DoesNotMindThatAHigherEpochWasHeardOf) {
+  ownership_.observe_epoch(9);
+  EXPECT_EQ(answer(11, request(4)), 0);
 }
 
 TEST_F(VoterTest, RefusesWhileThePrimaryIsNotFail) {
@@ -147,7 +189,6 @@ TEST_F(VoterTest, VotesForTheSiblingOnceTheFirstGaveUp) {
   EXPECT_EQ(answer(12, request(5), 20), reason(RefusalReason::kVotedForSibling))
       << "it was not 12's to withdraw";
   voter_.step(node(11), VoteWithdrawn{4, node(1)});
-  EXPECT_EQ(answer(12, request(4), 20), reason(RefusalReason::kStaleEpoch)) << "5 is current";
   EXPECT_EQ(answer(12, request(5), 20), 0);
 }
 
@@ -180,6 +221,47 @@ TEST_F(VoterTest, DoesNotMindAHigherClaimThatOwnsNoneOfTheSlots) {
   EXPECT_EQ(answer(11, of_nine), 0);
   VoteRequest of_one = request(11);
   EXPECT_EQ(answer(11, of_one), reason(RefusalReason::kStaleClaim));
+}
+
+TEST_F(VoterTest, VotesByItselfOnceItHearsOfTheFail) {
+  view_.fail.clear();
+  EXPECT_EQ(answer(11, request(4)), reason(RefusalReason::kPrimaryAlive));
+  EXPECT_TRUE(voter_.late_votes(1, kTimeout).empty());
+  view_.fail.insert(node(1));
+  const auto votes = voter_.late_votes(2, kTimeout);
+  ASSERT_EQ(votes.size(), 1u);
+  EXPECT_EQ(votes[0].first, node(11));
+  EXPECT_EQ(votes[0].second.epoch, 4u);
+  EXPECT_EQ(ownership_.state().last_vote_epoch, 4u);
+  EXPECT_TRUE(voter_.late_votes(3, kTimeout).empty());
+}
+
+TEST_F(VoterTest, VotesLateForWhomeverAskedFirst) {
+  view_.fail.clear();
+  answer(12, request(4));
+  answer(11, request(4));
+  answer(12, request(5));
+  view_.fail.insert(node(1));
+  const auto votes = voter_.late_votes(1, kTimeout);
+  ASSERT_EQ(votes.size(), 1u);
+  EXPECT_EQ(votes[0].first, node(12));
+  EXPECT_EQ(votes[0].second.epoch, 5u) << "what it asked for last";
+}
+
+TEST_F(VoterTest, DoesNotVoteLateForWhoeverWithdrewOrAskedLongAgo) {
+  view_.fail.clear();
+  answer(11, request(4), 0);
+  answer(12, request(4), 1);
+  voter_.step(node(11), VoteWithdrawn{4, node(1)});
+  view_.fail.insert(node(1));
+  EXPECT_TRUE(voter_.late_votes(1 + kTimeout, kTimeout).empty());
+}
+
+TEST_F(VoterTest, DoesNotVoteLateWhereTheRefusalWasFinal) {
+  EXPECT_EQ(answer(11, request(4), 0), 0);
+  EXPECT_EQ(answer(12, request(5), 0), reason(RefusalReason::kVotedForSibling));
+  voter_.step(node(11), VoteWithdrawn{4, node(1)});
+  EXPECT_TRUE(voter_.late_votes(1, kTimeout).empty());
 }
 
 TEST_F(VoterTest, RefusesACandidateOfAnotherElectorate) {
