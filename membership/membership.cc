@@ -411,7 +411,8 @@ bool Membership::pump_election(TimeMs now) {
   }
   if (election.pause_writes_until != 0) ready_.pause_writes_until = election.pause_writes_until;
   if (election.resume_writes) ready_.resume_writes = true;
-  return !election.events.empty();
+  // A vote that tick() gave has to be stored before it leaves: pump_ownership() knows of that.
+  return !election.events.empty() || !election.send.empty();
 }
 
 }  // namespace syntropy
