@@ -192,6 +192,7 @@ void Gossip::send_push(const NodeId& peer, bool window) {
   DeltaResult news = build_delta(sources, options_.order, options_.max_delta_bytes, random_);
   push.deltas = std::move(news.deltas);
   if (window) {
+    push.deep = true;
     // Nobody asks in this mode: whole records from some place on, as many as fit.
     const size_t count = members().size();
     size_t room = options_.max_delta_bytes - std::min(options_.max_delta_bytes, wire_size(push));

@@ -61,7 +61,7 @@ struct GossipOptions {
                         EntryKey::kSuspects, EntryKey::kForgotten, EntryKey::kJoined};
   /// Own entries of these keys are coalesced by flow control; others never wait.
   KeySet limited_keys = {EntryKey::kReplication, EntryKey::kLoad};
-  DeltaOrder order = DeltaOrder::kDepth;  // staler views with kBreadth: tests/membership/delta_test.cc
+  DeltaOrder order = DeltaOrder::kDepth;  // views are less stale (tests/membership/delta_test.cc)
   size_t max_delta_bytes = 32 << 10;
   size_t max_digest_bytes = 16 << 10;   // of the full digests of a deep exchange
   size_t small_digest_bytes = 1 << 10;  // a full digest up to this size goes before sums are asked
@@ -205,7 +205,7 @@ class Gossip {
   void note_sums(const GossipAck& ack);
   bool may_go_deep(TimeMs now) const;
   void note_settled(bool settled);
-  size_t apply(const std::vector<MemberDelta>& deltas, TimeMs now);
+  size_t apply(const std::vector<MemberDelta>& deltas, bool deep, TimeMs now);
   void compare_extra(const NodeId& from, uint64_t extra);
   void note_agreement(bool learnt, TimeMs now);
   void want(uint64_t digest_id);

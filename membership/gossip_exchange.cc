@@ -219,7 +219,7 @@ void Gossip::on(const NodeId& from, const GossipSyn& syn, TimeMs now) {
     ++stats_.refused;
     return;
   }
-  const size_t news = apply(syn.deltas, now);
+  const size_t news = apply(syn.deltas, false, now);
   if (syn.hash == hash()) {
     note_agreement(news > 0, now);
     send(from, GossipAgree{extra_, news > 0});
@@ -270,7 +270,7 @@ void Gossip::on(const NodeId& from, const GossipAck& ack, TimeMs now) {
     ++stats_.refused;
     return;
   }
-  const size_t news = apply(ack.deltas, now);
+  const size_t news = apply(ack.deltas, ack.deep, now);
   Difference difference;
   for (const DigestItem& item : ack.digest) {
     const MemberRecordPtr* mine = members().find_digest(item.id);
@@ -302,7 +302,7 @@ void Gossip::on(const NodeId& from, const GossipAck& ack, TimeMs now) {
     DeltaResult delta =
         build_delta(difference.sources, options_.order, options_.max_delta_bytes, random_);
     flow_.on_delta(delta.complete);
-    if (!delta.deltas.empty()) send(from, GossipPush{0, 0, std::move(delta.deltas)});
+    if (!delta.deltas.empty()) send(from, GossipPush{0, 0, std::move(delta.deltas), ack.deep});
   }
   // Now that we know where we differ, or that there is much more: on with the same peer. Unless
   // something is learnt each time, this ends.
@@ -339,7 +339,7 @@ void Gossip::note_sums(const GossipAck& ack) {
 }
 
 void Gossip::on(const NodeId& from, const GossipPush& push, TimeMs now) {
-  const size_t news = apply(push.deltas, now);
+  const size_t news = apply(push.deltas, push.deep, now);
   if (push.hash == 0) return;  // no view to compare with
   compare_extra(from, push.extra);
   if (push.hash == hash()) {
@@ -359,9 +359,9 @@ void Gossip::on(const NodeId& from, const GossipAgree& agree, TimeMs now) {
   note_agreement(agree.learnt, now);
 }
 
-size_t Gossip::apply(const std::vector<MemberDelta>& deltas, TimeMs now) {
+size_t Gossip::apply(const std::vector<MemberDelta>& deltas, bool deep, TimeMs now) {
   size_t news = 0;
-  const bool bulk = deltas.size() > kBulk;
+  const bool bulk = deep && deltas.size() > kBulk;
   for (const MemberDelta& delta : deltas) {
     MemberChange change;
     switch (state_.apply(delta, &change)) {

@@ -51,7 +51,8 @@ size_t wire_size(const GossipAck& ack) {
 }
 
 size_t wire_size(const GossipPush& push) {
-  return fixed64_field(push.hash) + fixed64_field(push.extra) + delta_fields(push.deltas);
+  return fixed64_field(push.hash) + fixed64_field(push.extra) + delta_fields(push.deltas) +
+         bool_field(push.deep);
 }
 
 size_t wire_size(const GossipAgree& agree) {

@@ -25,7 +25,8 @@
 //                  repeated uint64 digest_versions = 4; repeated MemberDelta deltas = 5;
 //                  repeated fixed32 sums = 6; bool more = 7; uint32 rate = 8; uint32 demand = 9;
 //                  bool deep = 10; }
-//   GossipPush   { fixed64 hash = 1; fixed64 extra = 2; repeated MemberDelta deltas = 3; }
+//   GossipPush   { fixed64 hash = 1; fixed64 extra = 2; repeated MemberDelta deltas = 3;
+//                  bool deep = 4; }
 //   GossipAgree  { fixed64 extra = 1; bool learnt = 2; }
 //
 // Thread safety: values. Values of entries and whole records are shared and never change.
@@ -99,6 +100,7 @@ struct GossipPush {
   uint64_t hash = 0;
   uint64_t extra = 0;
   std::vector<MemberDelta> deltas;
+  bool deep = false;  // part of a repair: news to the receiver, but hardly to others
 };
 
 /// The answer to a Syn whose hash is the receiver's own.
