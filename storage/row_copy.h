@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/base/slot.h"
 #include "storage/base/status.h"
 #include "storage/engine.h"
 #include "storage/lineage.h"
@@ -26,6 +27,7 @@ class RowCopy {
  public:
   /// First and last slot of ranges that ascend and don't overlap.
   using Slots = std::vector<std::pair<uint16_t, uint16_t>>;
+  static Slots all_slots() { return {{uint16_t{0}, uint16_t{kSlotCount - 1}}}; }
 
   /// Of the store as of now. `engine` must outlive the copy.
   static Result<std::unique_ptr<RowCopy>> open(Engine& engine, Slots slots);
