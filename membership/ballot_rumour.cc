@@ -142,6 +142,4 @@ void BallotBox::tick(TimeMs now) {
   if (now >= flush_at_) flush(now);
 }
 
-TimeMs BallotBox::next_deadline() const { return std::min({flush_at_, repeat_at_, recheck_at_}); }
-
 }  // namespace syntropy

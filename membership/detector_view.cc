@@ -139,8 +139,7 @@ void FailureDetector::incarnation_changed(const NodeId& id, TimeMs now) {
 
 void FailureDetector::electorate_changed(TimeMs now) {
   if (!started_) return;
-  box_.electorate_changed();
-  refresh_voters();
+  electorate_stale_ = true;
   majority_stale();
   settle(now);
 }
@@ -200,6 +199,10 @@ void FailureDetector::majority_stale() {
 void FailureDetector::check_majority(TimeMs now) {
   majority_check_at_ = kNever;
   majority_checked_at_ = now;
+  if (std::exchange(electorate_stale_, false)) {
+    box_.electorate_changed();
+    refresh_voters();
+  }
   const size_t voters = box_.voter_count();
   if (voters == 0) {
     with_majority_ = true;

@@ -14,8 +14,6 @@ namespace {
 
 /// Of one case; a suspect has eight observers, and a few more while views differ.
 constexpr size_t kMaxAccusers = 32;
-/// From so many suspects on the whole ring is laid out, instead of searched for each.
-constexpr size_t kManyCases = 8;
 
 uint64_t member_mark(const NodeId& id) { return XXH3_64bits(id.bytes().data(), id.bytes().size()); }
 
@@ -24,6 +22,13 @@ uint64_t failure_mark(const NodeId& id, uint64_t incarnation) {
   std::copy(id.bytes().begin(), id.bytes().end(), bytes);
   store_le<uint64_t>(bytes + NodeId::kBytes, incarnation);
   return XXH3_64bits(bytes, sizeof(bytes));
+}
+
+/// The lowest of all ids with this digest id.
+NodeId first_id_of(uint64_t digest_id) {
+  char bytes[NodeId::kBytes] = {};
+  store_be<uint64_t>(bytes, digest_id);
+  return *NodeId::from_bytes({bytes, sizeof(bytes)});
 }
 
 }  // namespace
@@ -73,20 +78,14 @@ void BallotBox::close(Cases::iterator at) {
     failed_.erase(at->first);
     failed_hash_ -= failure_mark(at->first, at->second.incarnation);
     events_.refuted.push_back(at->first);
-    ring_changed();
+    recheck_soon();
   }
   cases_.erase(at);
   ++revision_;
 }
 
-void BallotBox::ring_changed() {
-  order_.clear();
-  for (auto& [subject, c] : cases_) c.observers.clear();
-  recheck_soon();
-}
-
 void BallotBox::recheck_soon() {
-  // Decisions on many come together, and each moves observers: not once for each of them.
+  // Decisions on many come together, and each takes an accuser away: not once for each of them.
   if (!cases_.empty()) recheck_at_ = std::min(recheck_at_, rechecked_at_ + config_.batch_ms);
 }
 
@@ -158,16 +157,20 @@ void BallotBox::note_doubts(uint64_t observer, std::span<const Suspect> suspects
   }
 }
 
-std::vector<NodeId> BallotBox::observers_of(const NodeId& subject) {
-  if (order_.empty()) {
-    if (suspects() < kManyCases) return ring_.observers(roster_, failed_, subject);
-    order_ = ring_.order(roster_, failed_);
-  }
-  return ring_.observers_in(roster_, order_, subject);
+size_t BallotBox::observer_count() const {
+  const size_t others = roster_.size() - std::min(roster_.size(), failed_.size() + 1);
+  return std::min<size_t>(ring_.observers_each(), others);
+}
+
+bool BallotBox::counts(uint64_t observer) const {
+  const size_t rank = roster_.members_below(first_id_of(observer));
+  if (rank == roster_.size()) return false;
+  const NodeId& id = roster_.id(rank);
+  return digest_id(id) == observer && !failed_.contains(id);
 }
 
 void BallotBox::tell_observers(const NodeId& subject, Case& c, TimeMs now) {
-  std::vector<NodeId> others = observers_of(subject);
+  std::vector<NodeId> others = ring_.observers(roster_, failed_, subject);
   std::erase(others, self_);
   send(others, {ballot_of(subject, c, now)});
 }
@@ -226,7 +229,7 @@ void BallotBox::decide(const NodeId& subject, Case& c, TimeMs now) {
   failed_hash_ += failure_mark(subject, c.incarnation);
   events_.failed.push_back({subject, c.incarnation});
   note_news(c, now);
-  ring_changed();
+  recheck_soon();
 }
 
 void BallotBox::drop_expired(Case& c, TimeMs now) {
@@ -249,7 +252,7 @@ bool BallotBox::may_vote(const NodeId& subject, const Case& c, size_t accusing) 
       return c.pfail;
     case Sight::kSilent:
       // It knows for itself; the majority of the others who vote are what makes it several.
-      return accusing >= std::min<size_t>(2, c.observers.size());
+      return accusing >= std::min<size_t>(2, observer_count());
   }
   return false;
 }
@@ -263,15 +266,12 @@ void BallotBox::review(const NodeId& subject, TimeMs now) {
     close(at);
     return;
   }
-  if (c.observers.empty()) {
-    for (const NodeId& id : observers_of(subject)) c.observers.push_back(digest_id(id));
-  }
+  // Not whether each is an observer, which would cost a pass over the roster in every view: nobody
+  // publishes whom it doesn't watch, and who is no longer to watch takes it back.
   size_t accusing = 0;
-  for (const Accuser& accuser : c.accusers) {
-    accusing += std::binary_search(c.observers.begin(), c.observers.end(), accuser.observer);
-  }
+  for (const Accuser& accuser : c.accusers) accusing += counts(accuser.observer);
   const bool was_pfail = c.pfail;
-  c.pfail = accusing > 0 && accusing >= accusers_needed(c.observers.size(), witness_.loss());
+  c.pfail = accusing > 0 && accusing >= accusers_needed(observer_count(), witness_.loss());
   if (c.pfail && !was_pfail) note_news(c, now);
   if (may_vote(subject, c, accusing)) {
     const std::optional<size_t> rank = roster_.rank_of(self_);
@@ -295,15 +295,17 @@ void BallotBox::review_all(TimeMs now) {
     if (!c.decided) subjects.push_back(subject);
   }
   for (const NodeId& subject : subjects) review(subject, now);
-  if (suspects() == 0) order_ = {};
 }
 
 void BallotBox::member_added(const NodeId& id) {
   roster_hash_ += member_mark(id);
   const size_t rank = roster_.members_below(id);
   for (auto& [subject, c] : cases_) c.votes.make_room(rank);
-  voters_.reset();
-  ring_changed();
+  if (voters_.has_value()) {
+    voters_->make_room(rank);
+    if (roster_.votes(rank)) voters_->add(rank);
+  }
+  recheck_soon();
 }
 
 void BallotBox::member_removed(const NodeId& id) {
@@ -316,8 +318,8 @@ void BallotBox::member_removed(const NodeId& id) {
     c.votes.close_gap(rank);
     withdraw(c, digest_id(id));
   }
-  voters_.reset();
-  ring_changed();
+  if (voters_.has_value()) voters_->close_gap(rank);
+  recheck_soon();
 }
 
 void BallotBox::incarnation_changed(const NodeId& id) {
@@ -357,8 +359,7 @@ size_t BallotBox::accusers(const NodeId& id) const {
   return at == cases_.end() ? 0 : at->second.accusers.size();
 }
 
-std::optional<uint64_t> BallotBox::accused_at() const {
-  if (cases_.empty()) return std::nullopt;
+std::optional<uint64_t> BallotBox::accused() const {
   const auto at = cases_.find(self_);
   if (at == cases_.end()) return std::nullopt;
   const Case& c = at->second;

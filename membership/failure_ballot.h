@@ -28,6 +28,7 @@
 // Thread safety: none. The roster must be unchanged between the calls that tell of its changes.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <set>
@@ -106,7 +107,7 @@ class BallotBox {
 
   void tick(TimeMs now);
   /// kNever: nothing is under way.
-  TimeMs next_deadline() const;
+  TimeMs next_deadline() const { return std::min({flush_at_, repeat_at_, recheck_at_}); }
   static constexpr TimeMs kNever = ~TimeMs{0};
 
   // Questions.
@@ -116,7 +117,7 @@ class BallotBox {
   bool is_suspect(const NodeId& id) const;
   size_t accusers(const NodeId& id) const;
   /// The incarnation at which others are about to declare this node dead, or have.
-  std::optional<uint64_t> accused_at() const;
+  std::optional<uint64_t> accused_at() const { return cases_.empty() ? std::nullopt : accused(); }
   uint64_t failed_hash() const { return failed_hash_; }
   std::optional<BallotNews> failures() const;
   size_t majority() const;
@@ -146,10 +147,10 @@ class BallotBox {
     TimeMs since = kNever;  // of the oldest vote or ballot; kNever: there is none
     TimeMs repeat_at = kNever;
     TimeMs repeat_gap = kFirstRepeatMs;
-    std::vector<uint64_t> observers;  // digest ids, ascending; empty: to be asked for
   };
   using Cases = std::map<NodeId, Case>;
 
+  std::optional<uint64_t> accused() const;
   Case* open(const NodeId& subject, uint64_t incarnation);
   void close(Cases::iterator at);
   bool accuse(Case& c, uint64_t observer, bool published);
@@ -163,9 +164,9 @@ class BallotBox {
   void review_all(TimeMs now);
   void drop_expired(Case& c, TimeMs now);
   void note_doubts(uint64_t observer, std::span<const Suspect> suspects);
-  std::vector<NodeId> observers_of(const NodeId& subject);
+  size_t observer_count() const;
+  bool counts(uint64_t observer) const;
   bool may_vote(const NodeId& subject, const Case& c, size_t accusing) const;
-  void ring_changed();
   void recheck_soon();
 
   void note_news(Case& c, TimeMs now);
@@ -197,9 +198,8 @@ class BallotBox {
   TimeMs flush_from_ = 0;  // not before
   NodeId flushed_to_;      // where the last message was full: the next begins behind it
   TimeMs repeat_at_ = kNever;
-  TimeMs recheck_at_ = kNever;  // the ring or the roster changed under the cases
+  TimeMs recheck_at_ = kNever;  // who counts has changed under the cases
   TimeMs rechecked_at_ = 0;
-  std::vector<ObserverRing::Place> order_;  // while there are many cases; empty: to be made
   mutable std::optional<VoterSet> voters_;  // empty: to be asked for
 };
 

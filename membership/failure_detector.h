@@ -94,7 +94,7 @@ class FailureDetector final : private Witness {
   void member_removed(const NodeId& id, TimeMs now);
   /// Of a member or of this node itself, upwards.
   void incarnation_changed(const NodeId& id, TimeMs now);
-  /// Somebody's votes() changed.
+  /// Somebody's votes() changed. In clusters above 64 members it counts from 50 ms later at most.
   void electorate_changed(TimeMs now);
   /// The list of suspects that `observer` publishes, whole, at each change.
   void suspects_changed(const NodeId& observer, std::span<const Suspect> suspects, TimeMs now);
@@ -211,6 +211,7 @@ class FailureDetector final : private Witness {
   uint64_t majority_revision_ = 0;
   TimeMs certain_until_ = 0;  // certain_until() or less; 0: to be asked for
   TimeMs hold_until_ = 0;
+  bool electorate_stale_ = false;
   bool started_ = false;
   bool with_majority_ = true;
   bool held_ = true;  // certain again, but not for long enough

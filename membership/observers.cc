@@ -124,25 +124,4 @@ std::vector<ObserverRing::Place> ObserverRing::order(const Roster& roster,
   return places;
 }
 
-std::vector<NodeId> ObserverRing::observers_in(const Roster& roster,
-                                               const std::vector<Place>& order,
-                                               const NodeId& node) const {
-  const size_t size = order.size();
-  const auto above =
-      std::upper_bound(order.begin(), order.end(), position(node),
-                       [](uint64_t at, const Place& place) { return at < place.position; });
-  const auto next = static_cast<size_t>(above - order.begin());
-  const bool present = next > 0 && roster.id(order[next - 1].rank) == node;
-  const size_t self = present ? 1 : 0;
-  const size_t side = std::min<size_t>(each_side_, size - self);
-  std::vector<NodeId> ids;
-  for (size_t step = 0; step < side; ++step) {
-    ids.push_back(roster.id(order[(next + step) % size].rank));
-    ids.push_back(roster.id(order[(next + 2 * size - 1 - self - step) % size].rank));
-  }
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  return ids;
-}
-
 }  // namespace syntropy

@@ -9,7 +9,7 @@
 //
 // Nothing is stored per member: a question is one pass over the roster (tens of microseconds for
 // ten thousand members). Neighbours are asked for when the list changes near them, observers when
-// somebody is suspect.
+// somebody begins to suspect one.
 //
 // Thread safety: const after construction; the roster as its own.
 #pragma once
@@ -60,10 +60,7 @@ class ObserverRing {
   };
   /// All members that aren't FAIL, in the order of the ring.
   std::vector<Place> order(const Roster& roster, const std::set<NodeId>& failed) const;
-  /// observers() from that order, quicker where many are asked for.
-  std::vector<NodeId> observers_in(const Roster& roster, const std::vector<Place>& order,
-                                   const NodeId& node) const;
-
+  uint32_t observers_each() const { return 2 * each_side_; }
   uint32_t each_side() const { return each_side_; }
 
  private:

@@ -70,6 +70,7 @@ DetectorSimulation::DetectorSimulation(const SimOptions& options)
   for (size_t i = 0; i < options.nodes; ++i) ids_.push_back(NodeId::random(random_));
   // Primaries are the first by index; ids are random, so they are everywhere on the ring.
   std::sort(ids_.begin(), ids_.end());
+  for (size_t i = 0; i < options.nodes; ++i) index_[ids_[i]] = i;
   published_.resize(options.nodes);
   for (size_t i = 0; i < options.nodes; ++i) {
     votes_.push_back(i < options.primaries);
@@ -85,6 +86,8 @@ void DetectorSimulation::note(uint64_t what) {
   trace_ = (trace_ ^ what ^ now_) * 0x9E3779B97F4A7C15;
   trace_ ^= trace_ >> 29;
 }
+
+size_t DetectorSimulation::index_of(const NodeId& id) const { return index_.at(id); }
 
 bool DetectorSimulation::up(size_t node) const { return nodes_[node]->detector != nullptr; }
 
@@ -278,16 +281,14 @@ void DetectorSimulation::take_ready(size_t node) {
   Node& n = *nodes_[node];
   n.detector->take_ready(ready);
   for (const Suspect& failed : ready.failed) {
-    const auto at = std::lower_bound(ids_.begin(), ids_.end(), failed.subject);
-    const auto subject = static_cast<size_t>(at - ids_.begin());
+    const size_t subject = index_of(failed.subject);
     failures_.push_back({now_, node, subject});
     note(subject + 7);
     if (catching_up_ || subject == node || !up(subject)) continue;
     if (detector(subject).may_serve(now_)) ++unsafe_;
   }
   for (const NodeId& refuted : ready.refuted) {
-    const auto at = std::lower_bound(ids_.begin(), ids_.end(), refuted);
-    refutations_.push_back({now_, node, static_cast<size_t>(at - ids_.begin())});
+    refutations_.push_back({now_, node, index_of(refuted)});
   }
   if (ready.suspects.has_value()) published_[node].suspects = *ready.suspects;
   if (ready.raise_incarnation.has_value()) {
@@ -296,13 +297,11 @@ void DetectorSimulation::take_ready(size_t node) {
   }
   if (ready.suspects.has_value() || ready.raise_incarnation.has_value()) publish(node);
   for (auto& [to, message] : ready.send) {
-    const auto at = std::lower_bound(ids_.begin(), ids_.end(), to);
-    assert(at != ids_.end() && *at == to);
     const size_t bytes = kFrameOverhead + wire_size(message);
     ++messages_;
     bytes_ += bytes;
     if (std::holds_alternative<BallotNews>(message)) ballot_bytes_ += bytes;
-    transmit(node, static_cast<size_t>(at - ids_.begin()), std::move(message));
+    transmit(node, index_of(to), std::move(message));
   }
   const bool raised = ready.raise_incarnation.has_value();
   std::swap(ready, ready_);

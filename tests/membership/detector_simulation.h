@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -129,6 +130,7 @@ class DetectorSimulation {
   std::shared_ptr<const Rumour> all_known(size_t node, bool regular);
   void start(size_t node);
   void note(uint64_t what);
+  size_t index_of(const NodeId& id) const;
 
   SimOptions options_;
   SeededRandom random_;
@@ -137,6 +139,7 @@ class DetectorSimulation {
   std::vector<std::vector<Event>> wheel_;  // by milliseconds, one turn ahead
   std::multimap<TimeMs, Event> later_;     // beyond the turn
   std::vector<NodeId> ids_;                // ascending
+  std::unordered_map<NodeId, size_t> index_;
   std::vector<bool> votes_;
   std::vector<Published> published_;
   std::vector<std::unique_ptr<Node>> nodes_;

@@ -134,15 +134,39 @@ TEST(BallotBox, WantsMoreAccusersWhereMessagesAreLost) {
   EXPECT_TRUE(view.box.is_suspect(view.subject));
 }
 
-TEST(BallotBox, CountsOnlyTheSuspectsObservers) {
+TEST(BallotBox, CountsOnlyMembersThatAreNotFailed) {
   View view;
-  const std::vector<Suspect> list{{view.subject, 0}};
-  for (size_t i = 1; i < view.roster.size(); ++i) {
-    const NodeId& id = view.roster.id(i);
-    const auto at = std::find(view.observers.begin(), view.observers.end(), id);
-    if (at == view.observers.end()) view.box.set_published(id, list, view.now);
-  }
+  Ballot strange = view.ballot(2, {});
+  strange.accusers = {1, strange.accusers[0], strange.accusers[1], ~uint64_t{0}};
+  view.receive(strange);
   EXPECT_FALSE(view.box.is_suspect(view.subject));
+  view.publish(3);
+  EXPECT_TRUE(view.box.is_suspect(view.subject));
+  Ballot decided;
+  decided.subject = view.observers[0];
+  decided.decided = true;
+  view.receive(decided);
+  view.tick_to(view.now + 50);
+  EXPECT_FALSE(view.box.is_suspect(view.subject));
+}
+
+TEST(BallotBox, NeedsFewerWhereFewAreAlive) {
+  View view(6, 3);
+  view.look_at(5);
+  view.publish(1);
+  EXPECT_FALSE(view.box.is_suspect(view.subject));
+  for (size_t i = 1; i < 5; ++i) {
+    if (view.roster.id(i) == view.observers[0]) continue;
+    Ballot decided;
+    decided.subject = view.roster.id(i);
+    decided.decided = true;
+    view.receive(decided);
+  }
+  // Only this node and the accuser are left; two of two.
+  view.tick_to(view.now + 50);
+  EXPECT_FALSE(view.box.is_suspect(view.subject));
+  view.box.set_own(view.subject, true, view.now);
+  EXPECT_TRUE(view.box.is_suspect(view.subject));
 }
 
 TEST(BallotBox, AnEntryTakesBackWhatItSaid) {
@@ -478,7 +502,7 @@ TEST(BallotBox, KnowsWhenItIsItselfAccused) {
   EXPECT_FALSE(voted.box.accused_at().has_value());
 }
 
-TEST(BallotBox, WithManySuspectsTheAnswersAreTheSame) {
+TEST(BallotBox, SpeaksOfManySuspectsInOneMessage) {
   View view(60, 31);
   for (size_t i = 20; i < 50; ++i) {
     view.look_at(i);
