@@ -65,6 +65,8 @@ TEST(GossipMessage, AcksAndPushesAreTheirParts) {
   push.extra = 1;
   push.deltas = ack.deltas;
   EXPECT_EQ(wire_size(push), 9 + 9 + 36u);
+  push.deep = true;
+  EXPECT_EQ(wire_size(push), 9 + 9 + 36 + 2u);
   EXPECT_EQ(wire_size(GossipAgree{1, true}), 11u);
 }
 
