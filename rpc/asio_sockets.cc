@@ -18,7 +18,8 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 constexpr size_t kReadBytes = 256 * 1024;
-constexpr size_t kTlsReadBytes = 17 * 1024;        // one record
+constexpr size_t kTlsReadBytes = 17 * 1024;  // one record
+constexpr int kUnsentOfStream = 512 * 1024;
 constexpr int kUnsentInKernel = 64 * 1024;         // more waits with us, where it can be dropped
 constexpr auto kLinger = std::chrono::seconds(1);  // for the last bytes of a closed connection
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
@@ -71,8 +72,7 @@ AsioSockets::AsioSockets(asio::io_context& context, std::unique_ptr<asio::ssl::c
       alarm_(context),
       buffer_(kReadBytes) {}
 
-// Listening
-// ----------------------------------------------------------------------------------------
+// --- Listening -----------------------------------------------------------------------------------
 
 Status AsioSockets::listen(const PeerAddress& address) {
   error_code error;
@@ -151,14 +151,16 @@ void AsioSockets::set_options(Tcp::socket& socket) {
   set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
   set_option(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, static_cast<int>(unacknowledged_ms_));
   set_option(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentInKernel);
+  // With little under way, a lost packet is repeated at even intervals, not at doubling ones:
+  // heartbeats must get through a bad network, and be there soon after a partition.
+  set_option(descriptor, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1);
   set_option(descriptor, SOL_SOCKET, SO_KEEPALIVE, 1);
   set_option(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, kKeepAliveSeconds);
   set_option(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, kKeepAliveSeconds / 3);
   set_option(descriptor, IPPROTO_TCP, TCP_KEEPCNT, 3);
 }
 
-// Dialing
-// ------------------------------------------------------------------------------------------
+// --- Dialing -------------------------------------------------------------------------------------
 
 void AsioSockets::dial(ConnectionId id, const PeerAddress& address) {
   const auto connection = std::make_shared<Connection>(id, Tcp::socket(context_));
@@ -220,8 +222,7 @@ void AsioSockets::announce(const ConnectionPtr& connection) {
   read(connection);
 }
 
-// Bytes
-// --------------------------------------------------------------------------------------------
+// --- Bytes ---------------------------------------------------------------------------------------
 
 void AsioSockets::read(const ConnectionPtr& connection) {
   if (connection->closed || connection->paused || connection->reading) return;
@@ -262,6 +263,13 @@ void AsioSockets::set_reading(ConnectionId id, bool reading) {
   found->second->paused = !reading;
   // Not from here, as a TLS read may have bytes at hand.
   asio::post(context_, [this, connection = found->second] { read(connection); });
+}
+
+void AsioSockets::set_patient(ConnectionId id) {
+  const int descriptor = connections_.at(id)->socket.native_handle();
+  // To the kernel a reader who pauses is one who doesn't acknowledge.
+  set_option(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
+  set_option(descriptor, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentOfStream);
 }
 
 void AsioSockets::write(ConnectionId id, std::string bytes) {
@@ -317,8 +325,7 @@ void AsioSockets::linger(const ConnectionPtr& connection) {
   });
 }
 
-// Time
-// ---------------------------------------------------------------------------------------------
+// --- Time ----------------------------------------------------------------------------------------
 
 TimeMs AsioSockets::now() const {
   return static_cast<TimeMs>(std::chrono::duration_cast<std::chrono::milliseconds>(

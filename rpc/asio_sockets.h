@@ -41,6 +41,7 @@ class AsioSockets final : public Wire {
   void set_alarm(TimeMs at) override;
   void dial(ConnectionId id, const PeerAddress& address) override;
   void write(ConnectionId id, std::string bytes) override;
+  void set_patient(ConnectionId id) override;
   void set_reading(ConnectionId id, bool reading) override;
   void close(ConnectionId id) override;
 

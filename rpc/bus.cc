@@ -52,8 +52,7 @@ void Bus::serve(TransportHandler& handler) {
   random_ = SeededRandom(drawn(wire_));
 }
 
-// What the node asks for
-// ---------------------------------------------------------------------------
+// --- What the node asks for ----------------------------------------------------------------------
 
 void Bus::set_alarm(TimeMs at) {
   const Scope scope(*this);
@@ -73,7 +72,7 @@ void Bus::send(const Peer& to, uint8_t type, std::string payload) {
     make_room(*link);
     begin_dial(*link);
   }
-  link->used = wire_.now();
+  touch(*link);
   BusCounters::add(counters_.dropped_full,
                    link->messages.push(type, std::move(payload), limits_.message_queue_bytes));
   pump(*link);
@@ -160,8 +159,7 @@ void Bus::close_stream(StreamId stream) {
   if (Link* const link = find_stream(stream)) drop(*link);
 }
 
-// What happens on the wire
-// -------------------------------------------------------------------------
+// --- What happens on the wire --------------------------------------------------------------------
 
 ConnectionId Bus::accepted(const PeerAddress& remote, const std::string& local_host) {
   const Scope scope(*this);
@@ -231,7 +229,8 @@ void Bus::become_ready(Link& link) {
   link.purpose = result.purpose;
   link.remote.id = result.peer;
   link.peer_instance = result.peer_instance;
-  link.used = link.heard = wire_.now();
+  touch(link);
+  link.heard = link.used;
   link.check = std::move(result.send);
   link.parser.set_check(std::move(result.receive));
   link.parser.set_max_payload(link.is_stream() ? limits_.stream_frame_bytes
@@ -239,6 +238,7 @@ void Bus::become_ready(Link& link) {
   if (link.outbound) back_off_.succeeded(link.target.address);
   show(link);
   if (link.is_stream()) {
+    wire_.set_patient(link.id);
     if (!link.outbound && ++inbound_streams_ > limits_.streams) {
       BusCounters::add(counters_.refused);
       return drop(link);
@@ -262,7 +262,8 @@ void Bus::user_frame(Link& link, const FrameView& frame) {
     taken = handler_->on_stream_frame(link.id, frame.type, frame.payload);
   } else if (taken.ok()) {
     BusCounters::add(counters_.received[frame.type]);
-    link.used = link.heard = wire_.now();
+    touch(link);
+    link.heard = link.used;
     taken = handler_->on_message(link.remote, frame.type, frame.payload);
   }
   if (taken.ok() || link.closed()) return;
@@ -327,8 +328,7 @@ void Bus::tick() {
   }
 }
 
-// What any thread may ask
-// --------------------------------------------------------------------------
+// --- What any thread may ask ---------------------------------------------------------------------
 
 std::vector<LinkInfo> Bus::links() const {
   const std::lock_guard lock(mutex_);

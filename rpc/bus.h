@@ -95,6 +95,7 @@ class Bus : public Transport {
   void drop(Link& link);
   void tell_closed(const Link& link, Link::State was, const Status& why, Unreachable kind);
   void close_idlest(const NodeId* peer, const Link& keep);
+  void touch(Link& link);
   void close_oldest_stranger();
   void unregister(Link& link);
 
@@ -116,6 +117,7 @@ class Bus : public Transport {
   std::map<NodeId, std::vector<Link*>> by_peer_;  // message links whose node is known or expected
   std::vector<std::unique_ptr<Link>> closed_;     // until the outermost Scope ends
   ConnectionId last_id_ = 0;
+  uint64_t uses_ = 0;
   size_t message_links_ = 0;  // without strangers
   size_t strangers_ = 0;
   size_t inbound_streams_ = 0;

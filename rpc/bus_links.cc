@@ -122,9 +122,14 @@ void Bus::close_idlest(const NodeId* peer, const Link& keep) {
   for (const auto& [id, link] : links_) {
     if (link.get() == &keep || !link->ready() || link->is_stream()) continue;
     if (peer != nullptr && link->remote.id != *peer) continue;
-    if (idlest == nullptr || link->used < idlest->used) idlest = link.get();
+    if (idlest == nullptr || link->uses < idlest->uses) idlest = link.get();
   }
   if (idlest != nullptr) close(*idlest, Status());
+}
+
+void Bus::touch(Link& link) {
+  link.used = wire_.now();
+  link.uses = ++uses_;
 }
 
 void Bus::close_oldest_stranger() {

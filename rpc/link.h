@@ -90,6 +90,7 @@ struct Link {
 
   TimeMs deadline = 0;  // kPaused: when to dial; kDialing, kHandshake: when to give up
   TimeMs used = 0;      // when the last message was sent or received
+  uint64_t uses = 0;    // the greater, the later was that
   TimeMs heard = 0;     // when the last message was received
 
   std::optional<Handshake> handshake;

@@ -61,6 +61,7 @@ class MemoryTransport::Sockets final : public Wire {
   }
 
   void write(ConnectionId id, std::string bytes) override { sockets_.at(id)->write(bytes); }
+  void set_patient(ConnectionId id) override { sockets_.at(id)->set_patient(); }
   void set_reading(ConnectionId id, bool reading) override {
     sockets_.at(id)->set_reading(reading);
   }

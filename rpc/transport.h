@@ -84,7 +84,8 @@ struct TransportLimits {
                                  // it; twice that for the other
   uint64_t back_off_first_ms = 50;
   uint64_t back_off_most_ms = 2000;
-  uint64_t unacknowledged_ms = 20'000;  // sent, and not acknowledged by the peer's kernel
+  uint64_t unacknowledged_ms = 5000;  // of message connections: sent, and not acknowledged by the
+                                      // peer's kernel; then the connection is lost
 };
 
 /// One connection, as CLUSTER LINKS shows it.

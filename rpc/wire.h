@@ -33,6 +33,8 @@ class Wire {
   virtual void dial(ConnectionId connection, const PeerAddress& address) = 0;
   /// Sends `bytes`; the next call comes after written().
   virtual void write(ConnectionId connection, std::string bytes) = 0;
+  /// The connection is a stream's: its reader may pause for as long as it likes.
+  virtual void set_patient(ConnectionId connection) = 0;
   /// Whether received() is to be called. A connection starts with true.
   virtual void set_reading(ConnectionId connection, bool reading) = 0;
   /// No call for the connection follows. What was given to write() is still sent as far as that
