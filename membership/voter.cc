@@ -64,7 +64,7 @@ std::optional<RefusalReason> Voter::objection(const NodeId& from,
   if (!request.manual && !view_.failed(request.primary)) return RefusalReason::kPrimaryAlive;
   if (claim_is_stale(request)) return RefusalReason::kStaleClaim;
   if (bound_to_sibling(from, request.primary)) return RefusalReason::kVotedForSibling;
-  if (busy(from)) return RefusalReason::kBusy;
+  if (busy(from, request.primary)) return RefusalReason::kBusy;
   return std::nullopt;
 }
 
@@ -103,10 +103,11 @@ bool Voter::bound_to_sibling(const NodeId& candidate, const NodeId& primary) con
   });
 }
 
-bool Voter::busy(const NodeId& candidate) const {
+bool Voter::busy(const NodeId& candidate, const NodeId& primary) const {
   const SlotMap& map = ownership_.map();
   return std::any_of(given_.begin(), given_.end(), [&](const Given& given) {
-    if (given.candidate == candidate) return false;
+    // Siblings have their own rule: the next one is let in when the first is FAIL.
+    if (given.candidate == candidate || given.primary == primary) return false;
     const SlotClaim* claim = map.claim_of(given.candidate);
     const bool won = claim != nullptr && claim->epoch >= given.epoch;
     return !won && map.owns_slots(given.primary);

@@ -66,7 +66,7 @@ class Voter {
   /// The vote that is remembered over a restart binds as it did before.
   void recall_vote(TimeMs now, uint32_t node_timeout_ms);
   bool bound_to_sibling(const NodeId& candidate, const NodeId& primary) const;
-  bool busy(const NodeId& candidate) const;
+  bool busy(const NodeId& candidate, const NodeId& primary) const;
   bool claim_is_stale(const VoteRequest& request) const;
 
   Ownership& ownership_;
