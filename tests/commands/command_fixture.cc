@@ -6,17 +6,6 @@
 #include "storage/tick.h"
 
 namespace syntropy {
-namespace {
-
-std::unique_ptr<Keyspace> open_keyspace(Engine& engine, Clock& clock, PurgePolicy& purge) {
-  KeyspaceOptions options;
-  options.new_writer_id = 7;
-  Result<std::unique_ptr<Keyspace>> keyspace = Keyspace::open(engine, clock, purge, options);
-  EXPECT_TRUE(keyspace.ok()) << keyspace.status().message();
-  return std::move(*keyspace);
-}
-
-}  // namespace
 
 std::string integer(int64_t value) { return ":" + std::to_string(value) + "\r\n"; }
 
@@ -31,34 +20,6 @@ std::string array(const std::vector<std::string>& elements) {
   for (const std::string& element : elements) reply += element;
   return reply;
 }
-
-CommandFixture::CommandFixture()
-    : keyspace_(open_keyspace(engine_, clock_, purge_)),
-      stats_(1, command_count()),
-      snapshots_(engine_, clock_, {.dir = snapshots_dir_.path(), .keep = 2, .changes = {}}),
-      durability_(engine_, clock_, SyncPolicy::kNever, {}),
-      server_(new ServerContext{.config = config_,
-                                .keyspace = *keyspace_,
-                                .engine = engine_,
-                                .clock = clock_,
-                                .clients = clients_,
-                                .stats = stats_,
-                                .slowlog = slowlog_,
-                                .latency = latency_,
-                                .snapshots = snapshots_,
-                                .pause = pause_,
-                                .durability = durability_,
-                                .purge = purge_,
-                                .run_id = std::string(40, '0'),
-                                .config_file = {},
-                                .executable = {},
-                                .port = 7379,
-                                .started_ms = clock_.wall_ms(),
-                                .shutdown = {},
-                                .active_io_threads = [] { return size_t{1}; },
-                                .stall = {}}) {}
-
-CommandFixture::~CommandFixture() = default;
 
 std::string CommandFixture::run(std::string_view line) {
   std::vector<std::string> args;
@@ -82,9 +43,9 @@ std::string CommandFixture::run_args(const std::vector<std::string>& args) {
   }
 
   std::string out;
-  Tick tick(*keyspace_);
+  Tick tick(*services_.keyspace);
   ReplyWriter reply(&out, client_.protocol);
-  Call call{views, *spec, client_, tick, reply, *server_, now_ms()};
+  Call call{views, *spec, client_, tick, reply, server(), now_ms()};
   const int runs = (spec->flags & kNoRows) != 0 ? 1 : 2;
   for (int i = 0; i < runs; ++i) {
     out.clear();
@@ -108,7 +69,7 @@ std::string CommandFixture::run_args(const std::vector<std::string>& args) {
 void CommandFixture::put_hash(std::string_view key) { put_row(key, RowKind::kHash, {}); }
 
 void CommandFixture::put_row(std::string_view key, RowKind kind, std::string_view payload) {
-  Tick tick(*keyspace_);
+  Tick tick(*services_.keyspace);
   tick.begin_command(now_ms(), ReadTier::kMemory);
   tick.begin_write();
   tick.put(client_.db, key, kind, payload, 0);
@@ -116,27 +77,27 @@ void CommandFixture::put_row(std::string_view key, RowKind kind, std::string_vie
 }
 
 Status CommandFixture::read_error(std::string_view key) {
-  Tick tick(*keyspace_);
+  Tick tick(*services_.keyspace);
   tick.begin_command(now_ms(), ReadTier::kMemory);
   EXPECT_FALSE(tick.get(client_.db, key));
   return tick.error();
 }
 
 RowKind CommandFixture::kind_of(std::string_view key) {
-  Tick tick(*keyspace_);
+  Tick tick(*services_.keyspace);
   tick.begin_command(now_ms(), ReadTier::kMemory);
   const std::optional<RowView> row = tick.get(client_.db, key);
   return row ? row->kind : RowKind::kTombstone;
 }
 
 uint64_t CommandFixture::fingerprint(std::string_view key) {
-  Tick tick(*keyspace_);
+  Tick tick(*services_.keyspace);
   tick.begin_command(now_ms(), ReadTier::kMemory);
   return tick.fingerprint(client_.db, key, 0);
 }
 
 int64_t CommandFixture::ttl_ms(std::string_view key) {
-  Tick tick(*keyspace_);
+  Tick tick(*services_.keyspace);
   tick.begin_command(now_ms(), ReadTier::kMemory);
   const std::optional<RowView> row = tick.get(client_.db, key);
   if (!row) return -2;
@@ -145,7 +106,7 @@ int64_t CommandFixture::ttl_ms(std::string_view key) {
 }
 
 void CommandFixture::set_config(const std::string& name, const std::string& value) {
-  const Status status = config_.set({{name, value}});
+  const Status status = services_.config.set({{name, value}});
   EXPECT_TRUE(status.ok()) << status.message();
 }
 

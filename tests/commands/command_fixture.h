@@ -12,42 +12,15 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "server/client.h"
-#include "server/config/config_store.h"
-#include "server/context.h"
-#include "server/latency.h"
-#include "server/slowlog.h"
-#include "server/snapshots.h"
-#include "server/stats.h"
-#include "storage/base/clock.h"
-#include "storage/durability.h"
-#include "storage/keyspace.h"
-#include "storage/memory_engine.h"
-#include "storage/purge.h"
 #include "storage/row.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/test_services.h"
 
 namespace syntropy {
-
-/// A clock that stands still until it is moved.
-class ManualClock final : public Clock {
- public:
-  uint64_t wall_us() const override { return wall_us_; }
-  uint64_t monotonic_us() const override { return monotonic_us_; }
-  void advance_ms(uint64_t ms) {
-    wall_us_ += ms * 1000;
-    monotonic_us_ += ms * 1000;
-  }
-
- private:
-  uint64_t wall_us_ = uint64_t{1'700'000'000} * 1'000'000;
-  uint64_t monotonic_us_ = 1'000'000;
-};
 
 // RESP as tests write it.
 inline constexpr std::string_view kOk = "+OK\r\n";
@@ -60,9 +33,6 @@ std::string array(const std::vector<std::string>& elements);
 
 class CommandFixture : public ::testing::Test {
  protected:
-  CommandFixture();
-  ~CommandFixture() override;
-
   /// Runs a line, split and unquoted like one of redis-cli; returns the raw reply.
   std::string run(std::string_view line);
   /// Runs arguments as they are.
@@ -81,29 +51,16 @@ class CommandFixture : public ::testing::Test {
   /// Milliseconds to live; -1 without expiry, -2 when absent.
   int64_t ttl_ms(std::string_view key);
 
-  void advance_ms(uint64_t ms) { clock_.advance_ms(ms); }
-  uint64_t now_ms() const { return clock_.wall_ms(); }
+  void advance_ms(uint64_t ms) { services_.clock.advance_ms(ms); }
+  uint64_t now_ms() const { return services_.clock.wall_ms(); }
   void set_config(const std::string& name, const std::string& value);
   /// What handlers reach beyond rows.
-  ServerContext& server() { return *server_; }
+  ServerContext& server() { return services_.context; }
 
   Client client_;
-  ConfigStore config_{Config()};
 
  private:
-  ManualClock clock_;
-  MemoryEngine engine_;
-  PurgePolicy purge_{PurgePolicy::Mode::kNever};
-  std::unique_ptr<Keyspace> keyspace_;
-  ClientRegistry clients_;
-  ServerStats stats_;
-  SlowLog slowlog_;
-  LatencyMonitor latency_;
-  testing::TempDir snapshots_dir_;
-  Snapshots snapshots_;
-  PauseState pause_;
-  Durability durability_;
-  std::unique_ptr<ServerContext> server_;
+  testing::TestServices services_;
 };
 
 }  // namespace syntropy

@@ -122,11 +122,11 @@ TEST_F(ServerCommandTest, ConfigGetIsAMap) {
 
 TEST_F(ServerCommandTest, ConfigSetSetsAllOrNothing) {
   EXPECT_EQ(run("CONFIG SET timeout 5 slowlog-max-len 7"), kOk);
-  EXPECT_EQ(config_.current()->clients.timeout_s, 5);
+  EXPECT_EQ(server().config.current()->clients.timeout_s, 5);
   EXPECT_EQ(run("CONFIG SET timeout 6 slowlog-max-len x"),
             error("ERR CONFIG SET failed (possibly related to argument 'slowlog-max-len') - "
                   "argument couldn't be parsed into an integer"));
-  EXPECT_EQ(config_.current()->clients.timeout_s, 5);
+  EXPECT_EQ(server().config.current()->clients.timeout_s, 5);
   EXPECT_EQ(run("CONFIG SET nosuch 1"),
             error("ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'"));
   EXPECT_EQ(run("CONFIG SET timeout 1 x"), error(kSyntax));

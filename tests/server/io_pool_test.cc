@@ -36,8 +36,8 @@ class IoPoolTest : public ::testing::Test {
   TestNode node_;
   std::atomic<uint64_t> stall_until_us_{0};
   Workers workers_{node_.stats, kThreads, 1};
-  IoPool pool_{kThreads,           /*fixed=*/true, node_.context(),
-               node_.durability(), workers_,       stall_until_us_};
+  IoPool pool_{kThreads,         /*fixed=*/true, node_.context,
+               node_.durability, workers_,       stall_until_us_};
 };
 
 TEST_F(IoPoolTest, ConnectionsMoveToTheThreadWithRoom) {

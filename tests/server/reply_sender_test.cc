@@ -91,7 +91,7 @@ class HeldReplies : public ::testing::Test {
                          .health_changed = {}});
   std::atomic<uint64_t> stall_until_us_{0};
   Workers workers_{node_.stats, 1, 1};
-  IoPool pool_{1, /*fixed=*/true, node_.context(), *durability_, workers_, stall_until_us_};
+  IoPool pool_{1, /*fixed=*/true, node_.context, *durability_, workers_, stall_until_us_};
 };
 
 TEST_F(HeldReplies, MonitorLinesFollowTheReply) {

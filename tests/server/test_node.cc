@@ -10,16 +10,6 @@
 namespace syntropy::testing {
 namespace {
 
-std::unique_ptr<Keyspace> open_keyspace(Engine& engine, Clock& clock, PurgePolicy& purge,
-                                        size_t row_cache_bytes) {
-  KeyspaceOptions options;
-  options.new_writer_id = 7;
-  options.row_cache_bytes = row_cache_bytes;
-  Result<std::unique_ptr<Keyspace>> keyspace = Keyspace::open(engine, clock, purge, options);
-  EXPECT_TRUE(keyspace.ok()) << keyspace.status().message();
-  return std::move(*keyspace);
-}
-
 /// The length of the first reply; 0 when it isn't complete.
 size_t reply_length(std::string_view replies) {
   const size_t line = replies.find("\r\n");
@@ -76,32 +66,7 @@ std::vector<std::string> split_replies(std::string_view replies) {
 }
 
 TestNode::TestNode(size_t row_cache_bytes)
-    : keyspace(open_keyspace(engine, clock, purge, row_cache_bytes)),
-      stats(kStatsSlots, command_count()),
-      snapshots_(engine, clock, {.dir = folder_.path(), .keep = 2, .changes = {}}),
-      durability_(idle_engine_, clock, SyncPolicy::kNever, {}),
-      context_(new ServerContext{.config = config,
-                                 .keyspace = *keyspace,
-                                 .engine = engine,
-                                 .clock = clock,
-                                 .clients = clients,
-                                 .stats = stats,
-                                 .slowlog = slowlog,
-                                 .latency = latency,
-                                 .snapshots = snapshots_,
-                                 .pause = pause,
-                                 .durability = durability_,
-                                 .purge = purge,
-                                 .run_id = std::string(40, '0'),
-                                 .config_file = {},
-                                 .executable = {},
-                                 .port = 7379,
-                                 .started_ms = clock.wall_ms(),
-                                 .shutdown = {},
-                                 .active_io_threads = [] { return size_t{1}; },
-                                 .stall = {}}),
-      dispatcher_(*context_),
-      tick_(*keyspace) {}
+    : TestServices(row_cache_bytes), dispatcher_(context), tick_(*keyspace) {}
 
 TestNode::~TestNode() = default;
 

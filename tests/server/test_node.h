@@ -15,21 +15,11 @@
 #include <string_view>
 #include <vector>
 
-#include "server/config/config_store.h"
-#include "server/context.h"
 #include "server/dispatcher.h"
-#include "server/latency.h"
 #include "server/session.h"
-#include "server/slowlog.h"
-#include "server/snapshots.h"
 #include "server/stats.h"
-#include "storage/durability.h"
-#include "storage/keyspace.h"
-#include "storage/memory_engine.h"
-#include "storage/purge.h"
 #include "storage/tick.h"
-#include "tests/support/manual_clock.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/test_services.h"
 
 namespace syntropy::testing {
 
@@ -47,9 +37,9 @@ std::string request(const std::vector<std::string>& args);
 /// Cuts a stream of replies into its replies. Fails the test when it ends within one.
 std::vector<std::string> split_replies(std::string_view replies);
 
-class TestNode {
+class TestNode : public TestServices {
  public:
-  explicit TestNode(size_t row_cache_bytes = size_t{1} << 20);
+  explicit TestNode(size_t row_cache_bytes = kRowCacheBytes);
   ~TestNode();
 
   /// A client that has connected; the node keeps it.
@@ -75,33 +65,12 @@ class TestNode {
   std::string exchange(Session& session, std::string_view bytes);
   static std::string take_output(Session& session);
 
-  // --- looking inside ----------------------------------------------------------------------------
+  // --- looking inside: TestServices, and ---------------------------------------------------------
 
   uint64_t stat(Stat stat) const { return stats.totals()[stat]; }
-  /// For servers of the node's own making; stats has kStatsSlots.
-  ServerContext& context() { return *context_; }
-  Durability& durability() { return durability_; }
-  static constexpr size_t kStatsSlots = 4;
   ServerStats::CommandTotals command_totals(std::string_view name) const;
 
-  MemoryEngine engine;
-  ManualClock clock;
-  PurgePolicy purge{PurgePolicy::Mode::kNever};
-  std::unique_ptr<Keyspace> keyspace;
-  ConfigStore config{Config()};
-  ClientRegistry clients;
-  ServerStats stats;
-  SlowLog slowlog;
-  LatencyMonitor latency;
-  PauseState pause;
-
  private:
-  TempDir folder_;
-  Snapshots snapshots_;
-  // Its background thread would heal the engine under test at a time of its own.
-  MemoryEngine idle_engine_;
-  Durability durability_;
-  std::unique_ptr<ServerContext> context_;
   Dispatcher dispatcher_;
   Tick tick_;
   std::shared_ptr<const Config> turn_config_;
