@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <thread>
@@ -14,6 +13,7 @@
 #include "storage/rocks_open.h"
 #include "tests/support/engine_helpers.h"
 #include "tests/support/fault_file_system.h"
+#include "tests/support/soak.h"
 #include "tests/support/temp_dir.h"
 
 namespace syntropy {
@@ -25,6 +25,9 @@ using testing::FileKind;
 using testing::FileOperation;
 using testing::get;
 using testing::put;
+using testing::soak_rounds;
+
+constexpr uint64_t kUsualRounds = 12;  // of the longer tests
 
 struct Case {
   const char* name;
@@ -33,12 +36,6 @@ struct Case {
   Fault fault;
   StatusCode code;
 };
-
-// SYNTROPY_SOAK=<n> runs n rounds of the longer tests.
-uint64_t rounds() {
-  const char* soak = std::getenv("SYNTROPY_SOAK");
-  return soak == nullptr ? 12 : std::strtoull(soak, nullptr, 10);
-}
 
 class RocksFault : public ::testing::TestWithParam<Case> {
  protected:
@@ -335,7 +332,7 @@ TEST_F(RocksFaultPlain, RecoversFromAFullDiskWhateverItInterrupts) {
   open_small();
   SeededRandom random(61);
   uint64_t acknowledged = 0;
-  for (uint64_t round = 0; round < rounds(); ++round) {
+  for (uint64_t round = 0; round < soak_rounds(kUsualRounds); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     const FileKind kinds[] = {FileKind::kAny, FileKind::kLog, FileKind::kTable,
                               FileKind::kManifest};
@@ -401,7 +398,7 @@ TEST_F(RocksFaultPlain, AcknowledgedWritesSurviveTheEndOfTheProcess) {
   constexpr int kWriters = 4;
   SeededRandom random(62);
   open_small();
-  for (uint64_t round = 0; round < rounds(); ++round) {
+  for (uint64_t round = 0; round < soak_rounds(kUsualRounds); ++round) {
     const std::string prefix = std::to_string(round) + ":";
     const auto key = [&](size_t writer, uint64_t number) {
       return prefix + std::to_string(writer) + ":" + std::to_string(number);

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
 #include <mutex>
 #include <thread>
 
@@ -16,21 +15,19 @@
 #include "storage/rocks_open.h"
 #include "tests/support/engine_helpers.h"
 #include "tests/support/fault_file_system.h"
+#include "tests/support/soak.h"
 #include "tests/support/temp_dir.h"
 
 namespace syntropy {
 namespace {
 
 using testing::FaultFileSystem;
+using testing::soak_rounds;
 using Tail = FaultFileSystem::Tail;
 
+constexpr uint64_t kUsualRounds = 24;  // of each kind
 constexpr int kWriters = 4;
 constexpr int kKeysPerBatch = 5;
-
-uint64_t rounds() {
-  const char* soak = std::getenv("SYNTROPY_SOAK");
-  return soak == nullptr ? 24 : std::strtoull(soak, nullptr, 10);
-}
 
 // The writers share one order of batches, as the keyspace's lock gives it to them: batch n writes n
 // to all keys of its writer and to "last".
@@ -94,7 +91,7 @@ class RocksPower : public ::testing::TestWithParam<Tail> {
 
 TEST_P(RocksPower, LosesNothingThatWasSyncedAndTearsNoBatch) {
   uint64_t first = 1;
-  for (uint64_t round = 0; round < rounds(); ++round) {
+  for (uint64_t round = 0; round < soak_rounds(kUsualRounds); ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     SeededRandom random(1000 * static_cast<uint64_t>(GetParam()) + round);
     std::unique_ptr<Engine> engine = open();
@@ -180,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(, RocksPower, ::testing::Values(Tail::kNone, Tail::kPre
 TEST(MemoryPower, LosesNothingThatWasSynced) {
   MemoryEngine engine;
   uint64_t first = 1;
-  for (uint64_t round = 0; round < rounds(); ++round) {
+  for (uint64_t round = 0; round < soak_rounds(kUsualRounds); ++round) {
     Load load(engine, first);
     load.run(0, round, 50);
     const uint64_t durable = load.durable();
