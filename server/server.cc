@@ -240,6 +240,13 @@ Status Server::apply(const Config& previous, const Config& next) {
 Status Server::open_cluster() {
   const auto config = config_.current();
   if (!config->cluster.enabled) return Status();
+  for (uint32_t db = 1; db < keyspace_->databases(); ++db) {
+    if (keyspace_->key_count(static_cast<uint16_t>(db)) == 0) continue;
+    return Status::invalid_argument(
+        "database " + std::to_string(db) +
+        " holds keys, and a node of a cluster has database 0 alone: start without "
+        "'cluster-enabled yes' and move or delete them");
+  }
   Result<std::unique_ptr<ClusterService>> cluster = ClusterService::open(
       *config, {*keyspace_, *durability_, clock_, pause_, [this] { return load(); }});
   if (!cluster.ok()) return cluster.status();

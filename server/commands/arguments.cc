@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 
+#include "server/commands/table.h"
 #include "server/config/config_store.h"
 #include "server/context.h"
 
@@ -66,7 +67,7 @@ std::optional<Float> parse_float(std::string_view text) {
 
 bool reply_bad_expiry(Call& call) {
   std::string text = "ERR invalid expire time in '";
-  text.append(call.spec.name).append("' command");
+  text.append(full_name(call.spec)).append("' command");
   call.reply.error(text);
   return false;
 }
@@ -106,7 +107,7 @@ void reply_syntax_error(Call& call) { call.reply.error(kSyntaxError); }
 
 void reply_wrong_arity(Call& call) {
   std::string text = "ERR wrong number of arguments for '";
-  text.append(call.spec.name).append("' command");
+  text.append(full_name(call.spec)).append("' command");
   call.reply.error(text);
 }
 

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <iterator>
 #include <string_view>
+#include <utility>
+
+#include "rpc/codec.h"
 
 namespace syntropy {
 namespace {
@@ -86,6 +89,44 @@ uint32_t slots_of(const ClusterView& view, Liveness liveness) {
     if (owner != nullptr && owner->liveness == liveness) count += run.range.count();
   }
   return count;
+}
+
+/// Redis' names, where it has such a message.
+constexpr std::pair<MessageType, std::string_view> kMessageNames[] = {
+    {MessageType::kPing, "ping"},
+    {MessageType::kAck, "pong"},
+    {MessageType::kMeet, "meet"},
+    {MessageType::kVoteRequest, "auth-req"},
+    {MessageType::kVote, "auth-ack"},
+    {MessageType::kMfStart, "mfstart"},
+    {MessageType::kGossipSyn, "gossip-syn"},
+    {MessageType::kGossipAck, "gossip-ack"},
+    {MessageType::kGossipPush, "gossip-push"},
+    {MessageType::kGossipAgree, "gossip-agree"},
+    {MessageType::kIndirectProbe, "indirect-probe"},
+    {MessageType::kRelayedPing, "relayed-ping"},
+    {MessageType::kRelayedAck, "relayed-ack"},
+    {MessageType::kIndirectAck, "indirect-ack"},
+    {MessageType::kBallotNews, "ballot"},
+    {MessageType::kVoteRefusal, "auth-refusal"},
+    {MessageType::kVoteWithdrawn, "auth-withdrawn"},
+    {MessageType::kStanding, "standing"},
+    {MessageType::kMfPaused, "mfpaused"},
+    {MessageType::kMfCancel, "mfcancel"},
+};
+
+/// One direction: each type that occurred, then the sum.
+void append_messages(const TransportStats& traffic, std::string_view direction,
+                     uint64_t TransportStats::Traffic::*count, std::string* text) {
+  const auto out = std::back_inserter(*text);
+  for (const auto& [type, name] : kMessageNames) {
+    const uint64_t messages = traffic.frames[static_cast<uint8_t>(type)].*count;
+    if (messages == 0) continue;
+    fmt::format_to(out, "cluster_stats_messages_{}_{}:{}\r\n", name, direction, messages);
+  }
+  uint64_t sum = 0;
+  for (const TransportStats::Traffic& type : traffic.frames) sum += type.*count;
+  fmt::format_to(out, "cluster_stats_messages_{}:{}\r\n", direction, sum);
 }
 
 std::string_view reason_of(ClusterHealth health) {
@@ -214,12 +255,6 @@ std::string info_text(const ClusterView& view, const TransportStats& traffic) {
   const uint32_t suspected = slots_of(view, Liveness::kSuspect);
   const uint32_t failed = slots_of(view, Liveness::kFailed);
   const ClusterView::Member* const self = view.find(view.self);
-  uint64_t sent = 0;
-  uint64_t received = 0;
-  for (const TransportStats::Traffic& type : traffic.frames) {
-    sent += type.sent;
-    received += type.received;
-  }
   const bool ok = view.health == ClusterHealth::kOk;
   field("cluster_state", ok ? "ok" : "fail");
   field("cluster_slots_assigned", assigned);
@@ -230,8 +265,8 @@ std::string info_text(const ClusterView& view, const TransportStats& traffic) {
   field("cluster_size", view.primaries_with_slots);
   field("cluster_current_epoch", view.epochs.current_epoch);
   field("cluster_my_epoch", self == nullptr ? 0 : self->epoch);
-  field("cluster_stats_messages_sent", sent);
-  field("cluster_stats_messages_received", received);
+  append_messages(traffic, "sent", &TransportStats::Traffic::sent, &text);
+  append_messages(traffic, "received", &TransportStats::Traffic::received, &text);
   field("total_cluster_links_buffer_limit_exceeded", traffic.dropped_full);
   field("cluster_stats_bytes_sent", traffic.bytes.sent);
   field("cluster_stats_bytes_received", traffic.bytes.received);

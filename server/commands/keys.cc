@@ -57,6 +57,9 @@ void swapdb_command(Call& call) {
   if (call.server.cluster != nullptr) {
     return call.reply.error("ERR SWAPDB is not allowed in cluster mode");
   }
+  if (call.server.keyspace.replication_log() != nullptr) {
+    return call.reply.error("ERR SWAPDB is not possible once a node has been part of a cluster");
+  }
   const std::optional<int32_t> first = parse_int32(call.args[1]);
   if (!first) return call.reply.error("ERR invalid first DB index");
   const std::optional<int32_t> second = parse_int32(call.args[2]);
