@@ -46,7 +46,7 @@ std::string CommandFixture::run_args(const std::vector<std::string>& args) {
   Tick tick(*services_.keyspace);
   ReplyWriter reply(&out, client_.protocol);
   Call call{views, *spec, client_, tick, reply, server(), now_ms()};
-  const int runs = (spec->flags & kNoRows) != 0 ? 1 : 2;
+  const int runs = (spec->flags & (kNoRows | kAsksLoop)) != 0 ? 1 : 2;
   for (int i = 0; i < runs; ++i) {
     out.clear();
     tick.begin_command(now_ms(), ReadTier::kMemory);

@@ -13,7 +13,7 @@ from redis.cluster import ClusterNode, RedisCluster
 from harness.case import E2ETest, main, wait_until
 from harness.cluster import SETTLE_TIMEOUT_S, Cluster
 from harness.resp import Connection
-from harness.server import server_under_test
+from harness.server import free_port, server_under_test
 
 REDIS = "redis" in server_under_test().rsplit("/", maxsplit=1)[-1]
 CLIENT_ERRORS = (redis.exceptions.RedisError, redis.exceptions.RedisClusterException, OSError)
@@ -291,6 +291,29 @@ class Creation(E2ETest):
         self.assertEqual(len(replicas), 3)
         for replica in replicas:
             wait_until(replica.is_linked, SETTLE_TIMEOUT_S, "replicas follow")
+
+    @not_for_redis  # which, loading its AOF, puts them into database 0
+    def test_a_node_with_keys_in_other_databases_does_not_start(self):
+        server = self.start_server()
+        with Connection(server.port) as client:
+            client.call("SELECT", 1)
+            client.call("SET", "b", "1")
+        server.stop()
+        server.args += ["--cluster-enabled", "yes"]
+        server.args += ["--cluster-port", str(free_port())]
+        server.launch()
+        self.assertNotEqual(server.wait_exit(), 0)
+
+    def test_redis_cli_moves_empty_slots(self):
+        cluster = Cluster(self, 3).create(3)
+        finished = subprocess.run(
+            ["redis-cli", "--cluster", "reshard", f"127.0.0.1:{cluster[0].port}",
+             "--cluster-from", cluster[0].id(), "--cluster-to", cluster[1].id(),
+             "--cluster-slots", "3", "--cluster-yes"], capture_output=True, timeout=120, check=False)
+        self.assertEqual(finished.returncode, 0, finished.stdout + finished.stderr)
+        cluster.wait_ok()
+        self.assertEqual([cluster.owner_of_slot(slot) for slot in (0, 1, 2, 3)],
+                         [cluster[1]] * 3 + [cluster[0]])
 
     def test_a_cluster_comes_back_after_all_were_killed(self):
         cluster = Cluster(self, 4).create(2)

@@ -127,6 +127,7 @@ std::string TestNode::exchange(Session& session, std::string_view bytes) {
       case Session::Wait::kWorker:
         serve_worker(session);
         continue;
+      case Session::Wait::kReplicas:
       case Session::Wait::kPause:
       case Session::Wait::kNone:
         break;

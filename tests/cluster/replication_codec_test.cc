@@ -1,0 +1,117 @@
+// The bytes of replication's messages: what is written is read back, and nothing else is taken.
+#include "server/cluster/replication_codec.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "storage/base/random.h"
+#include "storage/row_copy.h"
+
+namespace syntropy {
+namespace {
+
+LineageId lineage(uint64_t seed) {
+  SeededRandom random(seed);
+  return LineageId::random(random);
+}
+
+std::vector<ReplicaMessage> replica_messages() {
+  Follow follow{7, {}, {{0, 100}, {16383, 16383}}};
+  follow.position.history = {{lineage(1), 0}, {lineage(2), 500}};
+  follow.position.offset = 700;
+  follow.position.owed = LogPoint{lineage(3), 1'000'000};
+  return {Follow{1, {}, {}}, follow, HandOverData{2, {300, "rows", true}},
+          ReplicaAck{3, 1, UINT64_MAX, true, 4, 3}, ReplicaAck{3, 1, 2, false, 0, 0}};
+}
+
+std::vector<PrimaryMessage> primary_messages() {
+  Begin begin;
+  begin.session = 9;
+  begin.history = {{lineage(4), 12}};
+  begin.common = 12;
+  begin.owed = LogPoint{lineage(4), 20};
+  begin.copy = true;
+  begin.log_offset = 15;
+  Begin bare;
+  bare.session = 10;
+  return {Refused{0, "not now"},
+          HandOver{1, std::nullopt},
+          HandOver{1, 300},
+          HandOverAck{2, 77},
+          begin,
+          bare,
+          LogData{3, {5, "x", false}, 600},
+          CopyData{4, {0, "", true}},
+          PrimaryHeartbeat{1, 300}};
+}
+
+TEST(ReplicationCodec, WhatIsWrittenIsReadBack) {
+  for (const ReplicaMessage& message : replica_messages()) {
+    const ReplicationFrame frame = encode_frame(message);
+    const Result<ReplicaMessage> read = decode_replica_message(frame.type, frame.payload);
+    ASSERT_TRUE(read.ok()) << int{frame.type};
+    EXPECT_EQ(read->index(), message.index());
+    EXPECT_EQ(encode_frame(*read).payload, frame.payload);
+    EXPECT_FALSE(decode_primary_message(frame.type, frame.payload).ok());
+  }
+  for (const PrimaryMessage& message : primary_messages()) {
+    const ReplicationFrame frame = encode_frame(message);
+    const Result<PrimaryMessage> read = decode_primary_message(frame.type, frame.payload);
+    ASSERT_TRUE(read.ok()) << int{frame.type};
+    EXPECT_EQ(read->index(), message.index());
+    EXPECT_EQ(encode_frame(*read).payload, frame.payload);
+    EXPECT_FALSE(decode_replica_message(frame.type, frame.payload).ok());
+  }
+}
+
+TEST(ReplicationCodec, FieldsKeepTheirValues) {
+  const ReplicationFrame frame = encode_frame(replica_messages()[1]);
+  const Result<ReplicaMessage> read = decode_replica_message(frame.type, frame.payload);
+  ASSERT_TRUE(read.ok());
+  const auto& follow = std::get<Follow>(*read);
+  EXPECT_EQ(follow.session, 7u);
+  EXPECT_EQ(follow.position.offset, 700u);
+  ASSERT_TRUE(follow.position.owed);
+  EXPECT_EQ(follow.position.owed->offset, 1'000'000u);
+  ASSERT_EQ(follow.position.history.size(), 2u);
+  EXPECT_EQ(follow.position.history[1].start, 500u);
+  EXPECT_EQ(follow.slots, (RowCopy::Slots{{0, 100}, {16383, 16383}}));
+}
+
+TEST(ReplicationCodec, AHeartbeatIsTheCheckVector) {
+  const ReplicationFrame frame = encode_frame(PrimaryMessage(PrimaryHeartbeat{1, 300}));
+  EXPECT_EQ(frame.type, 54);
+  EXPECT_EQ(frame.payload, std::string("\x01\0\0\0\0\0\0\0\xAC\x02", 10));
+}
+
+TEST(ReplicationCodec, WhatIsCutOrTooLongIsRefused) {
+  for (const ReplicaMessage& message : replica_messages()) {
+    if (std::holds_alternative<HandOverData>(message)) continue;  // its bytes are the rest
+    const ReplicationFrame frame = encode_frame(message);
+    for (size_t size = 0; size < frame.payload.size(); ++size) {
+      const auto cut = decode_replica_message(frame.type, frame.payload.substr(0, size));
+      EXPECT_TRUE(cut.status().is(StatusCode::kCorruption)) << int{frame.type} << " at " << size;
+    }
+    EXPECT_FALSE(decode_replica_message(frame.type, frame.payload + '\0').ok());
+  }
+}
+
+TEST(ReplicationCodec, WhatNobodyWritesIsRefused) {
+  EXPECT_FALSE(decode_replica_message(0, "").ok());
+  EXPECT_FALSE(decode_primary_message(99, std::string(8, '\1')).ok());
+  // No session.
+  EXPECT_FALSE(decode_primary_message(54, std::string(8, '\0') + '\1').ok());
+  // A flag that is neither yes nor no.
+  EXPECT_FALSE(decode_primary_message(49, std::string(8, '\1') + '\2').ok());
+  // Ranges that don't ascend, and one beyond the last slot.
+  for (const RowCopy::Slots& slots :
+       {RowCopy::Slots{{5, 9}, {9, 12}}, RowCopy::Slots{{9, 5}}, RowCopy::Slots{{0, 16384}}}) {
+    const ReplicationFrame frame = encode_frame(ReplicaMessage(Follow{1, {}, slots}));
+    EXPECT_FALSE(decode_replica_message(frame.type, frame.payload).ok());
+  }
+}
+
+}  // namespace
+}  // namespace syntropy
