@@ -64,11 +64,8 @@ Status ClusterNode::start() {
   nobody->primary = membership_->primary();
   nobody->owner.fill(Routing::kNobody);
   gate().publish(std::move(nobody));
-  if (membership_->primary()) {
-    replication_.follow(membership_->primary(), joining_);
-  } else {
-    replication_.lead();
-  }
+  lead_due_ = !membership_->primary();
+  if (!lead_due_) replication_.follow(membership_->primary(), joining_);
   const Status begun = transport_.start(*this);
   if (!begun.ok()) return begun;
   transport_.post([this] {
@@ -186,6 +183,12 @@ void ClusterNode::settle() {
     if (ready_.empty() && !(unstored_ && at >= store_retry_at_)) break;
     obey(ready_, at);
   }
+  // A primary that comes back takes up its log when the others have let it serve: by then they have
+  // told it if they remember more of it than its disk does, and it has told where that stands.
+  if (lead_due_ && membership_->health(at) != ClusterHealth::kCutOff) {
+    lead_due_ = false;
+    replication_.lead();
+  }
   publish();
   publish_lease(at);
   rearm();
@@ -257,6 +260,7 @@ void ClusterNode::change_role(const NodeId& primary) {
   resume_writes();
   shard_ = membership_->shard();
   routing_due_ = true;
+  lead_due_ = false;
   if (primary) {
     publish();  // before the log stops: clients go to the new primary instead of failing here
     replication_.follow(primary, joining_);

@@ -143,6 +143,7 @@ class ClusterNode final : public Cluster, private TransportHandler {
   StateStore::Keep joining_;  // until the log has changed its role
   NodeId shard_;              // when the role changed last
   MembershipReady ready_;
+  bool lead_due_ = false;  // a primary since the start, that hasn't served yet
   bool started_ = false;
   bool unstored_ = false;  // what membership wanted stored isn't
   TimeMs store_retry_at_ = 0;

@@ -83,9 +83,7 @@ void PrimarySession::begin() {
     if (history.empty() || history.back().id != lineage_) return close("the roles have changed");
     copied_ = begin_->copy = true;
     copy_out_.emplace(0, options_.stream);
-    const uint64_t moment = copy_->position().offset;
-    const bool late = options_.fault == ReplicationFault::kLogFromNowOn;
-    reader_ = std::make_unique<LogReader>(log_, late ? log_.offset() : moment);
+    reader_ = std::make_unique<LogReader>(log_, copy_->position().offset);
   }
   begin_->history = log_.position().history;
   begin_->log_offset = reader_->offset();

@@ -30,10 +30,9 @@ namespace syntropy {
 /// What a test breaks on purpose, to see that it is found.
 enum class ReplicationFault : uint8_t {
   kNone,
-  kNoHandOver,    // a primary believes that nobody has rows that it lacks
-  kLogFromNowOn,  // the log that goes with a copy begins after the copy's moment
-  kAckReceived,   // a replica says that it has applied what it has received
-  kForgetOwed,    // a replica that follows anew forgets what it owed
+  kNoHandOver,   // a primary believes that nobody has rows that it lacks
+  kAckReceived,  // a replica says that it has applied what it has received
+  kForgetOwed,   // a replica doesn't say what it owes
 };
 
 struct ReplicationSessionOptions {

@@ -175,7 +175,6 @@ std::optional<StoreOp> ReplicaSession::next_op() {
     if (begin_->common) op.history = begin_->history;
     op.offset = begin_->common.value_or(0);
     op.owed = begin_->owed ? begin_->owed : log_.position().owed;
-    if (options_.fault == ReplicationFault::kForgetOwed) op.owed.reset();
     return op;
   }
   const LineageId& lineage = begin_->history.back().id;
@@ -186,7 +185,7 @@ std::optional<StoreOp> ReplicaSession::next_op() {
     op.records = log_in_->take(options_.store_bytes);
     return op;
   }
-  if (copy_in_->done() && !log_in_->has_records()) {
+  if (copy_in_->done()) {  // what has come of the log and is not merged yet is appended then
     op.kind = StoreOp::Kind::kArrive;
     op.history = begin_->history;
     op.offset = log_in_->taken();
@@ -204,7 +203,9 @@ std::optional<StoreOp> ReplicaSession::next_op() {
 void ReplicaSession::ask(TimeMs now, Ready* ready) {
   // A step on the store that an earlier session asked for may still move the log.
   if (now < ask_at_ || op_) return;
-  ready->send.push_back(Follow{session_, log_.position(), slots_});
+  LogPosition position = log_.position();
+  if (options_.fault == ReplicationFault::kForgetOwed) position.owed.reset();
+  ready->send.push_back(Follow{session_, std::move(position), slots_});
   ask_at_ = now + options_.stream.retry_ms;
 }
 

@@ -1,8 +1,9 @@
 // CLUSTER, READONLY, READWRITE, ASKING, CLIENT WRITE-ACKS, and what is refused in cluster mode.
 // Error texts and their order were taken from redis-server 7.0.15.
+#include "server/commands/cluster_commands.h"
+
 #include <algorithm>
 
-#include "server/commands/cluster_commands.h"
 #include "server/config/config_store.h"
 #include "server/context.h"
 #include "tests/commands/command_fixture.h"

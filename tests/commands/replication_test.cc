@@ -1,5 +1,6 @@
 // ROLE, WAIT, REPLICAOF and INFO replication. Formats and texts are those of redis-server 7.0.15.
 #include "server/cluster/cluster.h"
+
 #include "server/command.h"
 #include "server/context.h"
 #include "storage/keyspace.h"

@@ -1,0 +1,101 @@
+// The clients of the simulation: they write where they find a node that would serve them, the old
+// primary as gladly as the new one.
+#include <utility>
+
+#include "storage/base/slot.h"
+#include "tests/simulation/simulation.h"
+
+namespace syntropy::testing {
+namespace {
+
+constexpr uint64_t kKeys = 40;     // of each kind
+constexpr uint64_t kCounters = 9;  // that are only ever incremented
+constexpr TimeMs kAcksTimeoutMs = 800;
+
+}  // namespace
+
+void Simulation::client() {
+  if (!troubled_ || over()) return;
+  in(1 + random_.below(20), [this] { client(); });
+  constexpr const char* kKinds[] = {"k", "m", "n"};
+  const uint64_t kind = random_.below(3);
+  const std::string key =
+      kKinds[kind] + std::to_string(random_.below(kind == 2 ? kCounters : kKeys));
+  SimNode* server = choose_server(slot_of(key));
+  if (server == nullptr) {
+    ++figures_.refused;
+    return;
+  }
+  execute(*server, key);
+}
+
+// All that believe the slot to be theirs are asked.
+SimNode* Simulation::choose_server(uint16_t slot) {
+  std::vector<SimNode*> servers;
+  for (auto& node : nodes_) {
+    if (node->serves(slot)) servers.push_back(node.get());
+  }
+  return servers.empty() ? nullptr : servers[random_.below(servers.size())];
+}
+
+void Simulation::execute(SimNode& node, const std::string& key) {
+  Write write;
+  write.key = key;
+  write.node = node.index();
+  write.at = network_.now();
+  bool wrote = true;
+  const Status done = node.write([&](Tick& tick) {
+    const bool counter = key.front() == 'n';
+    if (counter || (key.front() == 'm' && random_.one_in(2))) {
+      write.kind = Write::Kind::kIncrement;
+      wrote = tick.increment(0, key, 1).ok();
+    } else if (random_.one_in(3)) {
+      write.kind = Write::Kind::kErase;
+      wrote = tick.erase(0, key);
+    } else if (key.front() == 'm') {
+      tick.put(0, key, RowKind::kString, std::to_string(random_.below(1000)), 0);
+    } else {
+      tick.put(0, key, RowKind::kString, std::string(1 + random_.below(150), 'v'), 0);
+    }
+  });
+  if (!done.ok() || !wrote) return;
+  observer_.served(node, slot_of(key), forced_);
+  observer_.look(node);
+  Ledger::Number number = 0;
+  const std::string trouble = ledger_.add(std::move(write), node.writer(), node.engine(), &number);
+  if (!trouble.empty()) return fail(trouble);
+  ++figures_.writes;
+  const uint64_t guarantee = random_.below(4);
+  node.work().when_durable([this, &node, number, guarantee](const Status& durable) {
+    if (!durable.ok()) return;
+    if (guarantee > 1) return acknowledge(number);
+    await_copies(node, number, guarantee == 0 ? WriteAcks::kMajority : WriteAcks::kAll);
+  });
+}
+
+void Simulation::acknowledge(Ledger::Number number) {
+  ledger_.acknowledge(number);
+  ++figures_.acknowledged;
+}
+
+void Simulation::await_copies(SimNode& node, Ledger::Number number, WriteAcks acks) {
+  size_t replicas = 0;
+  for (const MemberRecordPtr& member : node.membership().members()) {
+    const auto role = decode_fact<RoleFact>(member->value(EntryKey::kRole));
+    if (role.ok() && role->primary == node.id()) ++replicas;
+  }
+  const size_t needed = 1 + replicas_needed(acks, replicas);
+  node.cluster().await(acks, kAcksTimeoutMs, [this, number, needed](const Status& held) {
+    if (!held.ok()) return;
+    acknowledge(number);
+    ++figures_.guaranteed;
+    const bool durable = settings_.sync == SyncPolicy::kAlways;
+    size_t have = 0;
+    for (auto& other : nodes_) have += ledger_.has(other->engine(), number, durable) ? 1 : 0;
+    if (have >= needed) return;
+    fail(std::to_string(needed) + " nodes should have a write of node " +
+         std::to_string(ledger_.write(number).node) + ", and " + std::to_string(have) + " have");
+  });
+}
+
+}  // namespace syntropy::testing

@@ -1,0 +1,69 @@
+// Ledger: what clients of the simulation wrote, what of it was acknowledged, and what must be there
+// in the end.
+//
+// A store *has* a write when its row has the write's version or a greater one; an increment, when
+// its writer's running total in the counter is not below that after the increment. An acknowledged
+// write is *required* until the last store that has it loses it with a disk, or with the power what
+// was never synced: then nobody can bring it back.
+//
+// Thread safety: none.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "rpc/memory_network.h"
+#include "storage/memory_engine.h"
+#include "storage/version.h"
+
+namespace syntropy::testing {
+
+struct Write {
+  enum class Kind { kPut, kErase, kIncrement };
+
+  Kind kind = Kind::kPut;
+  std::string key;
+  std::string row_key;
+  Version version;      // of the row after it
+  WriterId writer = 0;  // of an increment, with the total after it
+  int64_t total = 0;
+  size_t node = 0;  // that executed it
+  TimeMs at = 0;
+  bool acknowledged = false;
+  bool lost = false;  // with the last store that had it
+};
+
+class Ledger {
+ public:
+  using Number = size_t;
+
+  /// Fills in what the row of `write` in `engine` says. Empty when all is well.
+  std::string add(Write write, WriterId writer, Engine& engine, Number* number);
+  void acknowledge(Number number) { writes_[number].acknowledged = true; }
+  const Write& write(Number number) const { return writes_[number]; }
+  size_t size() const { return writes_.size(); }
+
+  /// Whether the store has it; `durable`: and would after the loss of power.
+  bool has(MemoryEngine& engine, Number number, bool durable) const;
+
+  /// What `engine` has of the required writes; for lose_since().
+  std::vector<Number> held(Engine& engine) const;
+  /// Something has happened to the store. Those required writes that were on it, aren't any more,
+  /// and aren't on any of `others`, are required no longer. Returns how many.
+  size_t lose_since(const std::vector<Number>& held, Engine& engine,
+                    const std::vector<Engine*>& others);
+
+  /// After everything: `store_of` gives the store of a key's owner. The first violation in words.
+  std::string check(const std::function<Engine*(const std::string& key)>& store_of) const;
+
+ private:
+  std::string check_row(const std::string& row_key, Engine& engine,
+                        const std::vector<Number>& numbers) const;
+
+  std::vector<Write> writes_;
+};
+
+}  // namespace syntropy::testing

@@ -1,0 +1,92 @@
+#include "tests/simulation/observer.h"
+
+#include <algorithm>
+
+#include "rpc/codec.h"
+
+namespace syntropy::testing {
+
+void Observer::sent(SimNode& from, const NodeId& to, uint8_t type, std::string_view payload) {
+  if (type != static_cast<uint8_t>(MessageType::kVote)) return;
+  const Result<Message> message = decode_message(type, payload);
+  if (!message.ok()) return violation_(from.name() + " sends a vote that can't be read");
+  const auto* election = std::get_if<ElectionMessage>(&*message);
+  const auto* vote = election == nullptr ? nullptr : std::get_if<Vote>(election);
+  if (vote == nullptr) return violation_(from.name() + " sends a vote that is none");
+  const auto [at, first] = votes_.try_emplace({from.id(), vote->epoch}, to);
+  if (!first && at->second != to) {
+    violation_(from.name() + " votes twice in epoch " + std::to_string(vote->epoch));
+  }
+}
+
+void Observer::disk_changed(const NodeId& node) {
+  std::erase_if(votes_, [&](const auto& vote) { return vote.first.first == node; });
+}
+
+void Observer::look(SimNode& node) {
+  if (!node.up()) return;
+  look_at_claims(node);
+  look_at_log(node);
+}
+
+void Observer::look_at_claims(SimNode& node) {
+  const OwnershipState& own = node.membership().epochs();
+  if (own.slots.empty()) return;
+  std::map<NodeId, SlotRanges>& claims = claims_[own.config_epoch];
+  SlotRanges& mine = claims[node.id()];
+  if (mine.contains(own.slots)) return;
+  mine.add(own.slots);
+  for (const auto& [other, slots] : claims) {
+    if (other != node.id() && slots.intersects(own.slots)) {
+      violation_(node.name() + " claims slots " + slots.intersection(own.slots).text() +
+                 " in epoch " + std::to_string(own.config_epoch) + ", as another did");
+    }
+  }
+}
+
+void Observer::look_at_log(SimNode& node) {
+  const LogPosition position = node.log().position();
+  const auto checked = checked_.find(node.index());
+  const uint64_t before = checked == checked_.end() ? 0 : checked->second;
+  checked_[node.index()] = position.offset;
+  // It may have gone back: followers do when they leave another history.
+  const uint64_t from = std::max(before > position.offset ? 0 : before, node.log().backlog_begin());
+  if (from >= position.offset) return;
+  const Result<std::string> bytes = node.log().read(from, SIZE_MAX);
+  if (!bytes.ok()) return;  // trimmed meanwhile
+  for (size_t i = 0; i < position.history.size(); ++i) {
+    const Lineage& lineage = position.history[i];
+    const uint64_t next =
+        i + 1 < position.history.size() ? position.history[i + 1].start : position.offset;
+    const uint64_t begin = std::max(lineage.start, from);
+    const uint64_t end = std::min(next, position.offset);
+    if (begin >= end) continue;
+    CanonicalLog& log =
+        logs_.try_emplace(lineage.id, CanonicalLog{lineage.start, {}}).first->second;
+    if (log.start != lineage.start) {
+      return violation_("a lineage begins at two offsets on " + node.name());
+    }
+    const uint64_t at = begin - log.start;
+    if (at > log.bytes.size()) continue;  // the bytes before it were never seen
+    const std::string_view part = std::string_view(*bytes).substr(begin - from, end - begin);
+    const std::string_view known = std::string_view(log.bytes).substr(at, part.size());
+    if (known != part.substr(0, known.size())) {
+      return violation_(node.name() + " has other bytes at an offset of lineage " +
+                        lineage.id.hex().substr(0, 8));
+    }
+    log.bytes.append(part.substr(known.size()));
+  }
+}
+
+void Observer::served(SimNode& node, uint16_t slot, bool forced) {
+  const uint64_t epoch = node.membership().epochs().config_epoch;
+  Service& last = service_[slot];
+  if (epoch < last.epoch && last.node != node.id() && !forced) {
+    violation_(node.name() + " serves slot " + std::to_string(slot) + " in epoch " +
+               std::to_string(epoch) + " after another did so in epoch " +
+               std::to_string(last.epoch));
+  }
+  if (epoch >= last.epoch) last = {epoch, node.id()};
+}
+
+}  // namespace syntropy::testing

@@ -1,0 +1,66 @@
+// Observer: looks at all nodes of a simulation all the time, and knows what none of them knows:
+// what they all have said and done since the beginning, over all restarts. Its invariants:
+//
+//   votes      a voter votes for one candidate per epoch
+//   claims     a slot has one claimant per epoch
+//   log        one (lineage, offset) stands for one sequence of bytes, on all nodes, for ever
+//   service    once a node serves a slot under an epoch, none serves it under a lower one
+//
+// Thread safety: none.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "membership/node_id.h"
+#include "membership/slot_ranges.h"
+#include "storage/lineage.h"
+#include "tests/simulation/sim_node.h"
+
+namespace syntropy::testing {
+
+class Observer {
+ public:
+  using Violation = std::function<void(std::string)>;
+
+  explicit Observer(Violation violation) : violation_(std::move(violation)) {}
+
+  /// `from` sends this to `to`.
+  void sent(SimNode& from, const NodeId& to, uint8_t type, std::string_view payload);
+  /// After anything that a node may have done.
+  void look(SimNode& node);
+  /// The node has begun a new life: its log may have gone back.
+  void restarted(SimNode& node) { checked_.erase(node.index()); }
+  /// The node's disk is another one: it may have forgotten votes, and what it wrote since.
+  void disk_changed(const NodeId& node);
+  /// The node executes a write of this slot for a client. `forced`: its leader's place was taken
+  /// by TAKEOVER or FORCE, without its consent.
+  void served(SimNode& node, uint16_t slot, bool forced);
+
+ private:
+  struct CanonicalLog {
+    uint64_t start = 0;
+    std::string bytes;
+  };
+  struct Service {
+    uint64_t epoch = 0;
+    NodeId node;
+  };
+
+  void look_at_claims(SimNode& node);
+  void look_at_log(SimNode& node);
+
+  const Violation violation_;
+  std::map<std::pair<NodeId, uint64_t>, NodeId> votes_;
+  std::map<uint64_t, std::map<NodeId, SlotRanges>> claims_;  // by epoch
+  std::map<LineageId, CanonicalLog> logs_;
+  std::map<size_t, uint64_t> checked_;  // by node: its log is looked at up to here
+  std::map<uint16_t, Service> service_;
+};
+
+}  // namespace syntropy::testing

@@ -1,0 +1,134 @@
+#include "tests/simulation/sim_node.h"
+
+#include <utility>
+
+namespace syntropy::testing {
+
+SimNode::SimNode(size_t index, MemoryNetwork& network, const SimSettings& settings, uint64_t seed,
+                 const Watch& watch)
+    : index_(index),
+      host_("10.0.0." + std::to_string(index + 1)),
+      network_(network),
+      settings_(settings),
+      random_(seed),
+      watch_(watch),
+      clock_(network),
+      purge_(settings.purge ? PurgePolicy::Mode::kImmediate : PurgePolicy::Mode::kNever),
+      engine_(std::make_unique<MemoryEngine>(&purge_)) {}
+
+SimNode::~SimNode() { kill(); }
+
+ClusterNodeOptions SimNode::cluster_options() {
+  ClusterNodeOptions options;
+  options.membership.detector.node_timeout = settings_.node_timeout;
+  options.membership.software = "simulation";
+  ReplicationSessionOptions session;
+  session.stream = {.window_bytes = 8 * 1024, .piece_bytes = 2 * 1024, .retry_ms = 2000};
+  session.store_bytes = 4 * 1024;
+  session.heartbeat_ms = 300;
+  session.timeout_ms = 4 * settings_.node_timeout;
+  session.backoff_min_ms = 50;
+  session.backoff_max_ms = 500;
+  session.fault = settings_.replication_fault;
+  options.replication = {session, session, settings_.driver_fault};
+  options.address.port = kPort;
+  options.address.bus_port = kBusPort;
+  options.pause_clients = [this](TimeMs span) { clients_wait_until_ = network_.now() + span; };
+  options.resume_clients = [this] { clients_wait_until_ = 0; };
+  options.fault = settings_.cluster_fault;
+  return options;
+}
+
+void SimNode::start() {
+  process_ = std::make_unique<Process>(network_);
+  KeyspaceOptions options;
+  options.databases = 1;
+  options.row_cache_bytes = 64 * 1024;
+  options.new_writer_id = random_.next() | 1;
+  options.replicated = true;
+  options.log.backlog_bytes = settings_.backlog_bytes;
+  options.log.reader_bytes = 4 * settings_.backlog_bytes;
+  Result<std::unique_ptr<Keyspace>> keyspace = Keyspace::open(*engine_, clock_, purge_, options);
+  Result<StateStore::Stored> identity = ClusterNode::identity(*engine_, random_);
+  if (!keyspace.ok() || !identity.ok()) return watch_.violation(name() + " can't read its disk");
+  keyspace_ = std::move(*keyspace);
+  id_ = identity->membership.id;
+  BusOptions bus;
+  bus.self = id_;
+  bus.limits.unacknowledged_ms = 4 * settings_.node_timeout;
+  bus.limits.back_off_most_ms = 500;
+  const FaultyTransport::Watch watch{
+      [this](const NodeId& to, uint8_t type, std::string_view payload) {
+        watch_.sent(*this, to, type, payload);
+      },
+      [this](const Status& why) {
+        watch_.violation(name() + " doesn't understand: " + std::string(why.message()));
+      }};
+  transport_ =
+      std::make_unique<FaultyTransport>(*process_, host_, bus, settings_.messages, random_, watch);
+  work_ = std::make_unique<VirtualWork>(*process_, *engine_, settings_.sync, settings_.syncs_lie,
+                                        random_);
+  cluster_ = std::make_unique<ClusterNode>(
+      ClusterNode::Parts{*transport_, *keyspace_, *work_, clock_, random_}, cluster_options(),
+      *identity);
+  Status started = transport_->listen({host_, kBusPort});
+  if (started.ok()) started = cluster_->start();
+  if (!started.ok()) watch_.violation(name() + " can't start: " + std::string(started.message()));
+}
+
+void SimNode::end() {
+  if (cluster_) cluster_->stop();
+  process_.reset();
+  work_.reset();
+  cluster_.reset();
+  transport_.reset();
+  keyspace_.reset();
+  clients_wait_until_ = 0;
+}
+
+void SimNode::kill() { end(); }
+
+void SimNode::lose_power() {
+  end();
+  engine_->lose_unsynced();
+}
+
+std::unique_ptr<MemoryEngine> SimNode::copy_disk() const {
+  auto copy = std::make_unique<MemoryEngine>(&purge_);
+  const std::unique_ptr<EngineBatch> batch = copy->new_batch();
+  const std::unique_ptr<EngineIterator> at = engine_->iterate({}, {}, nullptr);
+  for (at->seek({}); at->valid(); at->next()) batch->put(at->key(), at->value());
+  (void)copy->write(*batch);
+  (void)copy->sync();
+  return copy;
+}
+
+void SimNode::empty_disk() {
+  MembershipState state;
+  state.id = id_;
+  while (state.store == 0) state.store = random_.next();
+  engine_ = std::make_unique<MemoryEngine>(&purge_);
+  (void)StateStore(*engine_).save(state, StateStore::Keep::kLog);
+}
+
+bool SimNode::clients_wait() const { return network_.now() < clients_wait_until_; }
+
+bool SimNode::serves(uint16_t slot) const {
+  if (!running() || clients_wait()) return false;
+  const ClusterGate& gate = cluster_->gate();
+  const std::shared_ptr<const Routing> routing = gate.routing();
+  if (!gate.may_serve(clock_.monotonic_us() / 1000) || !routing->covered) return false;
+  const Routing::Node* owner = routing->owner_of(slot);
+  return !routing->primary && owner != nullptr && owner->id == routing->self;
+}
+
+Status SimNode::write(const std::function<void(Tick&)>& write) {
+  Tick tick(*keyspace_);
+  tick.begin_command(clock_.wall_ms(), ReadTier::kDisk);
+  tick.begin_write();
+  write(tick);
+  if (!tick.error().ok()) return tick.error();
+  return tick.commit();
+}
+
+}  // namespace syntropy::testing

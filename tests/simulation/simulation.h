@@ -1,0 +1,148 @@
+// Simulation: a cluster of whole nodes in virtual time, from its first CLUSTER MEET to rest after
+// trouble. Everything is drawn from one seed: the same seed gives the same run.
+//
+//   1. set up: nodes meet, primaries get slots, the others become replicas
+//   2. trouble: clients write, delete and increment, while the network, the disks, the clocks and
+//      the processes fail (trouble.cc), each run with its own choice of kinds
+//   3. rest: all is repaired; the cluster must become one again within a bounded time
+//   4. check: nothing acknowledged is lost, nothing deleted is back, all replicas are equal
+//
+// During all of it the observer looks at every node (observer.h).
+//
+// Thread safety: none.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "rpc/memory_network.h"
+#include "storage/base/random.h"
+#include "tests/simulation/ledger.h"
+#include "tests/simulation/observer.h"
+#include "tests/simulation/sim_node.h"
+
+namespace syntropy::testing {
+
+/// What a test breaks on purpose, beside the faults that the node itself has.
+enum class WorldFault : uint8_t {
+  kNone,
+  kSyncsLie,  // a sync says that it is done, and forgets everything at the loss of power
+  kPurge,     // tombstones go at once, whoever may still have what they delete
+};
+
+struct SimulationOptions {
+  uint64_t seed = 1;
+  TimeMs trouble_ms = 15'000;
+  bool trace = false;  // prints what happens
+  ClusterFault cluster_fault = ClusterFault::kNone;
+  ReplicationDriver::Fault driver_fault = ReplicationDriver::Fault::kNone;
+  ReplicationFault replication_fault = ReplicationFault::kNone;
+  WorldFault world_fault = WorldFault::kNone;
+};
+
+struct SimulationFigures {
+  uint64_t writes = 0;
+  uint64_t acknowledged = 0;
+  uint64_t guaranteed = 0;  // by several nodes
+  uint64_t refused = 0;     // nobody served the slot
+  uint64_t lost_with_disks = 0;
+  uint64_t promotions = 0;
+  uint64_t events = 0;      // of trouble
+  TimeMs rest_ms = 0;       // from the end of trouble until the cluster was one
+  uint64_t trace_hash = 0;  // of everything sent
+};
+
+class Simulation {
+ public:
+  explicit Simulation(const SimulationOptions& options);
+  ~Simulation();
+
+  /// Runs to the end; the first violation in words, or nothing.
+  std::string run();
+  const SimulationFigures& figures() const { return figures_; }
+
+ private:
+  using Trouble = void (Simulation::*)();
+
+  // The world.
+  void fail(std::string what);
+  void trace(const std::string& what) const;
+  void trace_nodes();
+  bool over() const { return !violation_.empty(); }
+  void run_for(TimeMs ms);
+  bool run_until(const std::function<bool()>& done, TimeMs most);
+  void in(TimeMs ms, std::function<void()> job) {
+    network_.at(network_.now() + ms, std::move(job));
+  }
+  SimNode& any_node() { return *nodes_[random_.below(nodes_.size())]; }
+  std::vector<Engine*> other_stores(const SimNode& but);
+  SimNode* find(const NodeId& id);
+  void look();
+
+  // The four parts.
+  void set_up();
+  void begin_trouble();
+  void rest();
+  void check();
+
+  bool all_know_each_other();
+  std::string unrest();  // why not; empty: at rest
+
+  // Clients (clients.cc).
+  void client();
+  SimNode* choose_server(uint16_t slot);
+  void execute(SimNode& node, const std::string& key);
+  void acknowledge(Ledger::Number number);
+  void await_copies(SimNode& node, Ledger::Number number, WriteAcks acks);
+
+  // Trouble (trouble.cc).
+  void choose_troubles();
+  void trouble();
+  void end_trouble();
+  void kill();
+  void lose_power();
+  void lose_all_power();
+  void old_disk();
+  void empty_disk();
+  void stop_process();
+  void partition();
+  void isolate();
+  void one_way();
+  void bridge();
+  void heal_network();
+  void slow_links();
+  void message_trouble();
+  void set_clocks();
+  void fail_over();
+  void forget_and_meet();
+  void meet_forgotten();
+  void start_again(SimNode& node);
+  void cut(const SimNode& from, const SimNode& to);
+  void cut_both(const SimNode& a, const SimNode& b);
+  void power_off(SimNode& node);
+  void keep_copy();
+
+  const SimulationOptions options_;
+  SeededRandom random_;
+  MemoryNetwork network_;
+  SimSettings settings_;
+  SimNode::Watch watch_;
+  Observer observer_;
+  std::vector<std::unique_ptr<SimNode>> nodes_;
+  size_t primaries_ = 3;
+  Ledger ledger_;
+  std::vector<Trouble> troubles_;  // of this run
+  bool troubled_ = false;
+  bool forced_ = false;         // a failover without the consent of the others was asked for
+  std::set<size_t> forgotten_;  // nodes that were, at some time
+  std::set<size_t> dark_;       // nodes without power: cut off until they start
+  std::vector<std::unique_ptr<MemoryEngine>> copies_;  // older disks, by node; null: none
+  std::string violation_;
+  SimulationFigures figures_;
+};
+
+}  // namespace syntropy::testing

