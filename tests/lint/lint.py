@@ -12,7 +12,7 @@ TOP_FOLDERS = ("storage", "merkle", "membership", "rpc", "server", "tests", "too
 FOLDERS = TOP_FOLDERS + ("docs", ".ci")
 TOP_FILES = ("CMakeLists.txt", "CMakePresets.json", "README.md", "LICENSE", ".clang-tidy", ".clang-format")
 TEXT = (".cc", ".h", ".py", ".js", ".mjs", ".cmake", ".in", ".txt", ".md", ".sh", ".json", ".proto",
-        ".supp", ".conf", ".service")
+        ".supp", ".conf", ".service", ".svg")
 NOT_OURS = ("node_modules", "__pycache__")
 # Generated or data: long by nature.
 ANY_LENGTH = ("package-lock.json",)
