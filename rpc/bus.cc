@@ -8,7 +8,6 @@ namespace syntropy {
 namespace {
 
 constexpr size_t kBatchBytes = 64 * 1024;  // of messages, given to the wire at a time
-constexpr size_t kKeptOutput = 256 * 1024;
 
 uint64_t drawn(Wire& wire) {
   uint64_t value = 0;
