@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -72,12 +71,11 @@ std::string flags_text(const ClusterView& view, const ClusterView::Member& membe
 void append_slots(const ClusterView& view, const ClusterView::Member& member, std::string* line) {
   if (!member.slots.empty()) line->append(" ").append(member.slots.text());
   if (member.id != view.self) return;
-  auto out = std::back_inserter(*line);
   for (const auto& [slot, to] : view.epochs.migrating) {
-    fmt::format_to(out, " [{}->-{}]", slot, to.hex());
+    *line += fmt::format(" [{}->-{}]", slot, to.hex());
   }
   for (const auto& [slot, from] : view.epochs.importing) {
-    fmt::format_to(out, " [{}-<-{}]", slot, from.hex());
+    *line += fmt::format(" [{}-<-{}]", slot, from.hex());
   }
 }
 
@@ -118,15 +116,14 @@ constexpr std::pair<MessageType, std::string_view> kMessageNames[] = {
 /// One direction: each type that occurred, then the sum.
 void append_messages(const TransportStats& traffic, std::string_view direction,
                      uint64_t TransportStats::Traffic::*count, std::string* text) {
-  const auto out = std::back_inserter(*text);
   for (const auto& [type, name] : kMessageNames) {
     const uint64_t messages = traffic.frames[static_cast<uint8_t>(type)].*count;
     if (messages == 0) continue;
-    fmt::format_to(out, "cluster_stats_messages_{}_{}:{}\r\n", name, direction, messages);
+    *text += fmt::format("cluster_stats_messages_{}_{}:{}\r\n", name, direction, messages);
   }
   uint64_t sum = 0;
   for (const TransportStats::Traffic& type : traffic.frames) sum += type.*count;
-  fmt::format_to(out, "cluster_stats_messages_{}:{}\r\n", direction, sum);
+  *text += fmt::format("cluster_stats_messages_{}:{}\r\n", direction, sum);
 }
 
 std::string_view reason_of(ClusterHealth health) {
@@ -248,7 +245,7 @@ std::string nodes_text(const ClusterView& view, const NodesContext& context) {
 std::string info_text(const ClusterView& view, const TransportStats& traffic) {
   std::string text;
   const auto field = [&text](std::string_view name, const auto& value) {
-    fmt::format_to(std::back_inserter(text), "{}:{}\r\n", name, value);
+    text += fmt::format("{}:{}\r\n", name, value);
   };
   uint32_t assigned = 0;
   for (const SlotRun& run : view.runs) assigned += run.range.count();

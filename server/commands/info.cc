@@ -64,7 +64,7 @@ void info_command(Call& call) {
 
 void InfoSection::bytes(std::string_view name, uint64_t value) {
   field(name, value);
-  fmt::format_to(std::back_inserter(out_), "{}_human:{}\r\n", name, human_bytes(value));
+  out_ += fmt::format("{}_human:{}\r\n", name, human_bytes(value));
 }
 
 std::string human_bytes(uint64_t bytes) {

@@ -20,12 +20,12 @@ class InfoSection {
   /// "name:value". The value must not hold a line's end.
   template <class Value>
   void field(std::string_view name, const Value& value) {
-    fmt::format_to(std::back_inserter(out_), "{}:{}\r\n", name, value);
+    out_ += fmt::format("{}:{}\r\n", name, value);
   }
   void flag(std::string_view name, bool value) { field(name, value ? 1 : 0); }
   /// With so many decimals.
   void decimal(std::string_view name, double value, int decimals = 2) {
-    fmt::format_to(std::back_inserter(out_), "{}:{:.{}f}\r\n", name, value, decimals);
+    out_ += fmt::format("{}:{:.{}f}\r\n", name, value, decimals);
   }
   /// "name:bytes" and "name_human:1.50M".
   void bytes(std::string_view name, uint64_t value);

@@ -1,7 +1,6 @@
 // NodeStatus on a screen and as JSON.
 #include <fmt/format.h>
 
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "tools/cli/node_status.h"
@@ -14,8 +13,8 @@ class Screen {
  public:
   template <class... Args>
   void line(std::string_view label, fmt::format_string<Args...> format, Args&&... args) {
-    fmt::format_to(std::back_inserter(text_), "  {:<12}", label);
-    fmt::format_to(std::back_inserter(text_), format, std::forward<Args>(args)...);
+    text_ += fmt::format("  {:<12}", label);
+    text_ += fmt::format(format, std::forward<Args>(args)...);
     text_ += '\n';
   }
   std::string& text() { return text_; }

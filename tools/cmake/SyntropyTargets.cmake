@@ -3,6 +3,9 @@
 #   syntropy_library(<name> SOURCES ... [LINK ...])            a folder's static library
 #   syntropy_executable(<name> SOURCES ... [LINK ...])         a program, built into <build>/bin
 #
+# Both take PRECOMPILED <name> for other precompiled headers than the common ones; see
+# SyntropyPrecompiled.cmake.
+#
 # Includes start at the top folder ("storage/base/status.h"); warnings are errors in our own code,
 # while headers of other projects come in as SYSTEM, because their targets are imported.
 
@@ -28,12 +31,17 @@ set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g")
 
 find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE_PROGRAM})
+  # What ccache wants before it keeps an object made with precompiled headers.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+                                  CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE_PROGRAM})
+  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
 endif()
 
 add_library(syntropy_flags INTERFACE)
 target_compile_options(syntropy_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
 target_include_directories(syntropy_flags INTERFACE ${PROJECT_SOURCE_DIR})
+# As hiredis asks for it: all share precompiled headers, which must agree on it.
+target_compile_definitions(syntropy_flags INTERFACE _FILE_OFFSET_BITS=64)
 
 if(SYNTROPY_SANITIZE)
   if(NOT SYNTROPY_SANITIZE MATCHES "^(address|thread|undefined)$")
@@ -64,14 +72,16 @@ if(SYNTROPY_BUILD_FUZZERS)
 endif()
 
 function(syntropy_library name)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "PRECOMPILED" "SOURCES;LINK")
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC syntropy_flags ${ARG_LINK})
+  syntropy_use_precompiled(${name} "${ARG_PRECOMPILED}")
   set_property(GLOBAL APPEND PROPERTY SYNTROPY_LIBRARIES ${name})
 endfunction()
 
 function(syntropy_executable name)
-  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "SOURCES;LINK")
+  cmake_parse_arguments(PARSE_ARGV 1 ARG "" "PRECOMPILED" "SOURCES;LINK")
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE syntropy_flags ${ARG_LINK})
+  syntropy_use_precompiled(${name} "${ARG_PRECOMPILED}")
 endfunction()
