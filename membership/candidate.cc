@@ -121,6 +121,10 @@ void Candidate::step(const NodeId& from, const Standing& message, TimeMs now) {
   tick(now);
 }
 
+TimeMs Candidate::longest_ask() const {
+  return std::max<TimeMs>(kMinAskMs, TimeMs{2} * options_.node_timeout_ms);
+}
+
 void Candidate::ask(TimeMs now) {
   const SlotMap& map = ownership_.map();
   phase_ = Phase::kAsking;
@@ -133,7 +137,7 @@ void Candidate::ask(TimeMs now) {
   asked_.clear();
   for (const NodeId& voter : map.owners()) asked_.push_back({voter});
   send_interval_ = options_.resend_ms;
-  ask_until_ = now + std::max<TimeMs>(kMinAskMs, TimeMs{2} * options_.node_timeout_ms);
+  ask_until_ = now + longest_ask();
   ready_.events.push_back({ElectionEvent::kStarted, epoch_, primary_});
   send_requests(now);
 }

@@ -48,6 +48,7 @@ class Candidate {
   void step(const NodeId& from, const VoteRefusal& message, TimeMs now);
   void tick(TimeMs now);
   TimeMs next_deadline() const;
+  TimeMs longest_ask() const;
 
  private:
   enum class Phase { kIdle, kStanding, kAsking, kWaiting };

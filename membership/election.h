@@ -59,6 +59,8 @@ class Election {
   /// no slots in this view; kUnavailable: it is FAIL, and the mode is kDefault. One that is under
   /// way is replaced. TAKEOVER has won when this returns: see take_ready().
   Status start_manual(FailoverMode mode, TimeMs now);
+  /// After so long no vote that was given before counts any more, unless it has elected somebody.
+  TimeMs longest_ask() const { return candidate_.longest_ask(); }
   bool manual_in_progress() const { return handshake_.in_progress(); }
 
   /// The primary's side, after ElectionReady::pause_writes_until: no write follows `offset`.

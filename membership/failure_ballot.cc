@@ -61,7 +61,7 @@ void BallotBox::start() {
 BallotBox::Case* BallotBox::open(const NodeId& subject, uint64_t incarnation) {
   const std::optional<size_t> rank = roster_.rank_of(subject);
   if (!rank.has_value() || incarnation < roster_.incarnation(*rank)) return nullptr;
-  if (incarnation >= kDoubtful) return nullptr;
+  if (incarnation >= kDoubtful) return nullptr;  // a doubt accuses nobody
   const auto at = cases_.find(subject);
   if (at != cases_.end()) {
     if (at->second.incarnation > incarnation) return nullptr;
@@ -139,7 +139,6 @@ void BallotBox::set_published(const NodeId& observer, std::span<const Suspect> s
     if (!c.decided && !stands && withdraw(c, accuser)) changed.push_back(subject);
   }
   for (const Suspect& suspect : suspects) {
-    if ((suspect.incarnation & kDoubtful) != 0) continue;
     Case* c = open(suspect.subject, suspect.incarnation);
     if (c == nullptr || c->decided || !accuse(*c, accuser, true)) continue;
     if (c->pfail || !c->votes.empty()) note_news(*c, now);

@@ -118,7 +118,8 @@ void FailureDetector::step(const NodeId& from, const DetectorMessage& message, T
 
 void FailureDetector::on_ping(const NodeId& from, const Ping& ping, TimeMs now) {
   on_numbers(from, ping.seq, ping.seen, true, now);
-  if (box_.is_failed(from)) box_.inform(from, now);
+  // It gets no lease before it has refuted that: it might serve what others have taken over.
+  if (box_.is_failed(from)) return box_.inform(from, now);
   Watch* watch = find(from);
   if (watch == nullptr) {
     send(from, Ack{0, ping.seq});
@@ -143,7 +144,7 @@ void FailureDetector::on_relay(const NodeId& from, const DetectorMessage& messag
 }
 
 void FailureDetector::answer_relayed(const NodeId& helper, const RelayedPing& ping, TimeMs now) {
-  if (ping.origin == self_) return;
+  if (ping.origin == self_ || box_.is_failed(ping.origin)) return;
   on_numbers(ping.origin, ping.seq, ping.seen, false, now);
   Heartbeat::Numbers numbers{0, ping.seq};
   if (Watch* watch = find(ping.origin)) numbers = watch->beat.next(now);

@@ -119,6 +119,8 @@ class FailureDetector final : private Witness {
   /// When it becomes true again after it wasn't, there is a wait of half the node timeout (150 ms
   /// to 1 s) in which what others decided meanwhile arrives.
   bool may_serve(TimeMs now) const { return now < serve_until(); }
+  /// may_serve() without that wait.
+  bool is_certain(TimeMs now) const { return started_ && now < certain_until(); }
   /// The moment from which may_serve is false unless more is heard; 0: it already is. To be given
   /// to threads that serve clients, who compare it with their own clock before each batch.
   TimeMs serve_until() const;

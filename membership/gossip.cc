@@ -51,6 +51,12 @@ void Gossip::start_with(const MemberList& view) {
   unsettled_ = 0;
 }
 
+void Gossip::speak(EntryVersion told, TimeMs now) {
+  if (std::optional<MemberChange> change = state_.speak(told)) {
+    note_change(std::move(*change), true, now);
+  }
+}
+
 bool Gossip::set_own(EntryKey key, std::string_view value, TimeMs now) {
   if (value.size() > options_.limits.max_entry_bytes) return false;
   if (!options_.limited_keys.contains(key)) {

@@ -124,6 +124,11 @@ class Gossip {
   /// reported. Lists are shared until they change.
   void start_with(const MemberList& view);
 
+  /// GossipState::listen and speak. One that listens doesn't call set_own, and is told by whoever
+  /// answers to its Syn what that one knows of it.
+  void listen() { state_.listen(); }
+  void speak(EntryVersion told, TimeMs now);
+
   /// Members for which `avoided` is true are picked for one exchange in ten only (and for rumours
   /// never), so that two halves that hold each other for dead meet again. Unset: nobody.
   void set_avoided(std::function<bool(const NodeId&)> avoided) { avoided_ = std::move(avoided); }
@@ -137,6 +142,10 @@ class Gossip {
   /// when there is no room. True for one that is known already.
   bool add_contact(const NodeId& id, TimeMs now);
 
+  /// GossipState::lift_forgotten.
+  void lift_forgotten(const std::function<bool(const NodeId&)>& lifted) {
+    state_.lift_forgotten(lifted);
+  }
   /// GossipState::forget. False when nothing was dropped.
   bool forget(const NodeId& id, uint64_t stamp);
 
@@ -146,6 +155,9 @@ class Gossip {
 
   /// Begins an exchange with `peer` at the next tick, besides the rounds: it came back, say.
   void exchange_with(const NodeId& peer, TimeMs now);
+
+  /// The next exchanges compare full digests: what the others know may be news of long ago.
+  void look_deep();
 
   void step(const NodeId& from, const GossipMessage& message, TimeMs now);
   void tick(TimeMs now);

@@ -82,12 +82,18 @@ GossipSyn Gossip::make_syn(TimeMs now) {
   return syn;
 }
 
+void Gossip::look_deep() {
+  unsettled_ = std::max(unsettled_, kDeepAfter);
+  deep_backoff_ = deep_after_ = 0;
+}
+
 bool Gossip::may_go_deep(TimeMs now) const {
   return unsettled_ >= kDeepAfter && now >= deep_after_;
 }
 
 void Gossip::name_recent(Digest& digest, TimeMs now) {
   const auto name = [&](uint64_t id) { digest.push_back({id, state_.version_of(id)}); };
+  if (state_.listening()) name(digest_id(self()));
   for (Wanted& wanted : wanted_) {
     name(wanted.id);
     ++wanted.asked;

@@ -96,7 +96,24 @@ void GossipState::start_with(const MemberList& view) {
   }
 }
 
+std::optional<MemberChange> GossipState::speak(EntryVersion told) {
+  listening_ = false;
+  if (own_->entries.empty()) return std::nullopt;
+  auto record = std::make_shared<MemberRecord>();
+  record->id = self_;
+  record->max_version = std::max(own_->max_version, told);
+  for (const Entry& entry : own_->entries) {
+    record->entries.push_back({entry.key, ++record->max_version, entry.value});
+  }
+  MemberChange change;
+  change.before = own_;
+  replace_own(std::move(record));
+  change.after = own_;
+  return change;
+}
+
 std::optional<MemberChange> GossipState::set_own(EntryKey key, std::string_view value) {
+  assert(!listening_);
   const Entry* known = find_entry(own_->entries, key);
   if (known != nullptr && *known->value == value) return std::nullopt;
   auto record = std::make_shared<MemberRecord>();
@@ -143,7 +160,7 @@ bool GossipState::within_limits(const MemberRecord& record) const {
 
 GossipState::Applied GossipState::apply(const MemberDelta& delta, MemberChange* change) {
   if (!well_formed(delta)) return Applied::kRefused;
-  if (delta.id == self_) return apply_own(delta, change);
+  if (delta.id == self_ && !listening_) return apply_own(delta, change);
   const MemberRecordPtr* known = members_.find_digest(digest_id(delta.id));
   if (known != nullptr && (*known)->id != delta.id) return Applied::kRefused;
   const EntryVersion have = known == nullptr ? 0 : (*known)->max_version;
@@ -161,6 +178,7 @@ GossipState::Applied GossipState::apply(const MemberDelta& delta, MemberChange* 
   step.after = merge(step.before.get(), delta, &step);
   if (!within_limits(*step.after)) return Applied::kRefused;
   members_.put(step.after);
+  if (delta.id == self_) own_ = step.after;
   if (forgotten != nullptr) {
     forgotten_.erase(forgotten_.begin() + (forgotten - forgotten_.data()));
   }
@@ -236,6 +254,10 @@ std::optional<MemberChange> GossipState::forget(const NodeId& id, uint64_t stamp
 
 bool GossipState::is_forgotten(const NodeId& id) const {
   return const_cast<GossipState*>(this)->find_forgotten(id) != nullptr;
+}
+
+void GossipState::lift_forgotten(const std::function<bool(const NodeId&)>& lifted) {
+  std::erase_if(forgotten_, [&](const Forgotten& forgotten) { return lifted(forgotten.id); });
 }
 
 bool GossipState::wants(uint64_t digest_id_wanted, EntryVersion version) const {

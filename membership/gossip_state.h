@@ -23,6 +23,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <string>
@@ -89,6 +90,7 @@ class GossipState {
     kHole,     // begins above what is known of the member: ask for it from there
     kRefused,  // ill-formed, beyond the limits, or of a forgotten member
     kEcho,     // our own record came back with what we don't have: own entries were written again
+               // (not while we listen: see listen())
   };
 
   /// The first own entry gets the version after `first_version`.
@@ -106,6 +108,14 @@ class GossipState {
   /// added to it. Meant for the start: from disk, or with a view that simulated nodes share.
   void start_with(const MemberList& view);
 
+  /// Until speak() our own record is one that others may know better than our disk: it is taken
+  /// from them as any other. No own entry is written meanwhile.
+  void listen() { listening_ = true; }
+  bool listening() const { return listening_; }
+  /// Ends that. All own entries are written again with versions above `told` and above all that we
+  /// have heard. Nothing is returned when there are none.
+  std::optional<MemberChange> speak(EntryVersion told);
+
   /// Nothing when the entry has that value already. `value` is within the limits.
   std::optional<MemberChange> set_own(EntryKey key, std::string_view value);
 
@@ -121,6 +131,8 @@ class GossipState {
   /// Forgetting ourselves is ignored.
   std::optional<MemberChange> forget(const NodeId& id, uint64_t stamp);
   bool is_forgotten(const NodeId& id) const;
+  /// Those for whom it is true are refused no longer.
+  void lift_forgotten(const std::function<bool(const NodeId&)>& lifted);
   /// Whether it makes sense to ask for this member at `version`: false if it is kept out by
   /// forgetting (unless the version is one that we haven't refused yet) or for want of room.
   bool wants(uint64_t digest_id, EntryVersion version) const;
@@ -143,6 +155,7 @@ class GossipState {
   MemberList members_;
   MemberRecordPtr own_;
   EntryVersion first_version_;
+  bool listening_ = false;
   std::vector<Forgotten> forgotten_;  // oldest first
 };
 

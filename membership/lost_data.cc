@@ -5,24 +5,28 @@
 #include "membership/membership.h"
 
 namespace syntropy {
+namespace {
 
-// Nobody knows an offset that this node didn't have: if it is above the present one, the disk is
-// older than that.
-void Membership::look_for_past(const GossipMessage& message, TimeMs now) {
-  const std::vector<MemberDelta>* deltas = nullptr;
-  if (const auto* ack = std::get_if<GossipAck>(&message)) deltas = &ack->deltas;
-  if (const auto* push = std::get_if<GossipPush>(&message)) deltas = &push->deltas;
-  if (deltas == nullptr || role_.primary) return;
-  for (const MemberDelta& delta : *deltas) {
-    if (delta.id != self_) continue;
-    for (const Entry& entry : delta.entries) {
-      if (entry.key != EntryKey::kReplication) continue;
-      const auto told = decode_fact<ReplicationFact>(*entry.value);
-      if (told.ok() && told->lineage == replication_.lineage &&
-          told->offset > replication_.offset) {
-        lose_data(now);
-      }
-    }
+// How many node timeouts a node without its data waits to be replaced. What its replicas have and
+// it hasn't they hand over when they find it again.
+constexpr TimeMs kMostTimeouts = 10;
+
+}  // namespace
+
+// An entry of this node's record that its disk doesn't know. Whatever is told is stored first, but
+// for offsets; of these nobody knows one that this node didn't have.
+void Membership::look_for_past(const Entry& entry, TimeMs now) {
+  if (entry.key == EntryKey::kSlots) {
+    const auto told = decode_fact<SlotsFact>(*entry.value);
+    if (!told.ok() || *told == ownership_.claim()) return;
+    ownership_.restore_claim(*told);
+    if (ownership_.claim() == *told && !told->slots.empty()) lose_data(now);
+  }
+  if (entry.key == EntryKey::kReplication && !role_.primary) {
+    const auto told = decode_fact<ReplicationFact>(*entry.value);
+    const bool more =
+        told.ok() && told->lineage == replication_.lineage && told->offset > replication_.offset;
+    if (more) lose_data(now);
   }
 }
 
@@ -30,36 +34,33 @@ void Membership::lose_data(TimeMs now) {
   if (lost_data_) return;
   lost_data_ = true;
   lost_since_ = now;
+  lost_data_check_ = now + 2 * options_.detector.node_timeout;
+  // The votes that it may have given are forgotten: candidates that have them ask no longer then.
+  abstain_until_ = now + election_.longest_ask();
   ready_.routing_changed = true;
   tell_replication(now);
 }
 
-bool Membership::has_complete_replica() const {
+bool Membership::may_vote(TimeMs now) const { return now >= abstain_until_; }
+
+// Who has what this node hasn't, and may be elected.
+bool Membership::has_better_replica() const {
   const std::vector<ReplicaView> replicas = replicas_of(self_);
-  return std::any_of(replicas.begin(), replicas.end(), [](const ReplicaView& replica) {
-    return replica.complete && !replica.failed;
+  return std::any_of(replicas.begin(), replicas.end(), [this](const ReplicaView& replica) {
+    const bool less =
+        replica.lineage == replication_.lineage && replica.offset <= replication_.offset;
+    return replica.complete && !replica.failed && !replica.no_failover && !less;
   });
 }
 
 void Membership::check_lost_data(TimeMs now) {
-  if (!lost_data_) return;
-  const auto told = decode_fact<SlotsFact>(gossip_.own()->value(EntryKey::kSlots));
-  if (told.ok() && *told != ownership_.claim() && !told->slots.empty()) {
-    // An empty disk: whoever has taken the slots is followed.
-    const NodeId owner = slots().owner(told->slots.ranges().front().first);
-    if (owner && owner != self_) {
-      become_replica(owner, now);
-      tell_slots(now);
-      return;
-    }
-  }
-  if (now < lost_since_ + 2 * options_.detector.node_timeout) return;
-  if (has_complete_replica()) {
-    lost_since_ = now;
+  if (!lost_data_ || now < lost_data_check_) return;
+  const TimeMs timeout = options_.detector.node_timeout;
+  if (has_better_replica() && now < lost_since_ + kMostTimeouts * timeout) {
+    lost_data_check_ = now + timeout;
     return;
   }
   lost_data_ = false;
-  if (told.ok() && ownership_.claim().slots.empty()) (void)ownership_.add_slots(told->slots);
   ready_.routing_changed = true;
   tell_replication(now);
 }

@@ -8,23 +8,14 @@ namespace {
 
 // How many versions are reserved at once: with an entry every second, a write to the disk an hour.
 constexpr EntryVersion kVersionBlock = 4096;
-
-// What was stored, told anew with versions above the bound.
-MemberRecordPtr restamped(const MembershipState& state) {
-  auto own = std::make_shared<MemberRecord>();
-  own->id = state.id;
-  if (state.own == nullptr) return own;
-  own->max_version = state.version_bound;
-  for (const Entry& entry : state.own->entries) {
-    own->entries.push_back({entry.key, ++own->max_version, entry.value});
-  }
-  if (own->entries.empty()) own->max_version = 0;
-  return own;
-}
+// Where nobody answers (GossipMode::kPush), a node that starts again speaks after so many messages.
+constexpr int kEnoughPushes = 20;
+// How long a node that has lost its disk waits for the memory of a majority.
+constexpr TimeMs kMostTimeouts = 4;
 
 MemberList stored_members(const MembershipState& state) {
   MemberList members;
-  members.put(restamped(state));
+  if (state.own != nullptr) members.put(state.own);
   for (const MemberRecordPtr& member : state.others) members.put(member);
   return members;
 }
@@ -36,6 +27,16 @@ SlotMap stored_map(const MembershipState& state) {
     if (fact.ok()) map.set_claim(member->id, fact->epoch, fact->slots);
   }
   return map;
+}
+
+bool is_answer(const GossipMessage& message) {
+  return std::holds_alternative<GossipAck>(message) || std::holds_alternative<GossipAgree>(message);
+}
+
+// An answer that says all that its sender knows and we didn't.
+bool tells_all(const GossipMessage& message) {
+  const auto* ack = std::get_if<GossipAck>(&message);
+  return ack != nullptr ? ack->deep && !ack->more : std::holds_alternative<GossipAgree>(message);
 }
 
 ElectionOptions election_options(const MembershipOptions& options) {
@@ -55,11 +56,11 @@ bool MembershipReady::empty() const {
 Membership::Membership(const MembershipOptions& options, const MembershipState& state,
                        Random& random, TimeMs now)
     : Membership(options, state, stored_members(state), stored_map(state), random, now) {
-  tell(EntryKey::kStore, encode(StoreFact{store_}), now);
-  // A life that was told of before goes on; suspicions and FAIL of the old process are void.
   introduced_ = false;
-  if (state.own != nullptr && !state.own->value(EntryKey::kRole).empty()) introduce(now);
-  if (!state.ownership.slots.empty()) introduce(now);
+  gossip_.listen();
+  // A life that was told of before goes on, and nobody knows more of it than the disk.
+  const bool told = state.own != nullptr && !state.own->entries.empty();
+  if ((told || !state.ownership.slots.empty()) && state.others.empty()) introduce(now);
   pump(now);
 }
 
@@ -88,7 +89,8 @@ Membership::~Membership() = default;
 // What the own record says is how this node was.
 void Membership::recall() {
   const MemberRecord& own = *gossip_.own();
-  if (const auto role = decode_fact<RoleFact>(own.value(EntryKey::kRole)); role.ok()) {
+  const auto role = decode_fact<RoleFact>(own.value(EntryKey::kRole));
+  if (role.ok() && !role_changed_) {
     role_ = *role;
   } else if (!role_.shard) {
     role_.shard = NodeId::random(random_);
@@ -108,11 +110,15 @@ void Membership::recall() {
   joined_ = join_stamp(own);
 }
 
-// Tells all that a member tells. From then on the record has every key.
+// Tells all that a member tells. From then on the record has every key. Before, it is what others
+// tell of it: what an older disk says of itself would be taken for news.
 void Membership::introduce(TimeMs now) {
   if (introduced_) return;
   introduced_ = true;
+  gossip_.speak(version_bound_, now);
   ++incarnation_;
+  tell(EntryKey::kStore, encode(StoreFact{store_}), now);
+  tell(EntryKey::kAddress, encode(address_), now);
   tell_incarnation(now);
   tell_role(now);
   tell(EntryKey::kSoftware, encode(SoftwareFact{options_.software}), now);
@@ -125,31 +131,26 @@ void Membership::introduce(TimeMs now) {
 }
 
 void Membership::tell(EntryKey key, std::string_view value, TimeMs now) {
-  gossip_.set_own(key, value, now);
+  if (introduced_) gossip_.set_own(key, value, now);
 }
 
-void Membership::tell_role(TimeMs now) {
-  if (introduced_) tell(EntryKey::kRole, encode(role_), now);
-}
+void Membership::tell_role(TimeMs now) { tell(EntryKey::kRole, encode(role_), now); }
 
-// What a node with an empty disk had claimed stays told, until others have replaced it.
-void Membership::tell_slots(TimeMs now) {
-  const SlotsFact claim = ownership_.claim();
-  if (!lost_data_ || !claim.slots.empty()) tell(EntryKey::kSlots, encode(claim), now);
-}
+void Membership::tell_slots(TimeMs now) { tell(EntryKey::kSlots, encode(ownership_.claim()), now); }
 
 void Membership::tell_incarnation(TimeMs now) {
   tell(EntryKey::kIncarnation, encode(IncarnationFact{incarnation_}), now);
 }
 
 void Membership::tell_replication(TimeMs now) {
-  if (!introduced_ || !replication_.lineage) return;
+  if (!replication_.lineage) return;
   const bool complete = replication_.complete && !lost_data_;
   tell(EntryKey::kReplication,
        encode(ReplicationFact{replication_.lineage, replication_.offset, complete}), now);
 }
 
 void Membership::become_primary(TimeMs now) {
+  role_changed_ = true;
   role_.primary = NodeId();
   if (!role_.shard) role_.shard = NodeId::random(random_);
   ownership_.set_primary(role_.primary);
@@ -161,6 +162,7 @@ void Membership::become_primary(TimeMs now) {
 }
 
 void Membership::become_replica(const NodeId& primary, TimeMs now) {
+  role_changed_ = true;
   role_.primary = primary;
   if (const std::optional<MemberView> view = member(primary); view && view->role.shard) {
     role_.shard = view->role.shard;
@@ -179,7 +181,8 @@ void Membership::become_replica(const NodeId& primary, TimeMs now) {
 // --- what happens --------------------------------------------------------------------------------
 
 bool Membership::takes_from(const NodeId& from) const {
-  return from != self_ && (members().find(from) != nullptr || members().size() == 1);
+  const bool lost = !introduced_ && members().size() == 1;
+  return from != self_ && (members().find(from) != nullptr || lost);
 }
 
 void Membership::step(const NodeId& from, const Message& message, std::string_view from_host,
@@ -189,21 +192,42 @@ void Membership::step(const NodeId& from, const Message& message, std::string_vi
     return pump(now);
   }
   if (!takes_from(from)) return;
-  if (members().find(from) == nullptr) gossip_.add_contact(from, now);
+  if (members().find(from) == nullptr) {
+    gossip_.add_contact(from, now);
+    stranger_at_ = now;
+  }
   if (const auto* gossip = std::get_if<GossipMessage>(&message)) {
-    look_for_past(*gossip, now);
     gossip_.step(from, *gossip, now);
-    // Whoever remembers an earlier life of this node has told so by now.
-    if (!introduced_ && !std::holds_alternative<GossipSyn>(*gossip)) {
+    if (tells_all(*gossip)) behind_ = false;
+    // Whoever answers has told what it remembers of this node beyond its disk.
+    if (!introduced_ && heard_enough(from, *gossip, now)) {
       pump(now);
       introduce(now);
     }
   } else if (const auto* detector = std::get_if<DetectorMessage>(&message)) {
     detector_.step(from, *detector, now);
-  } else {
-    election_.step(from, std::get<ElectionMessage>(message), now);
+  } else if (introduced_) {
+    const auto& election = std::get<ElectionMessage>(message);
+    if (may_vote(now) || !std::holds_alternative<VoteRequest>(election)) {
+      election_.step(from, election, now);
+    }
   }
   pump(now);
+}
+
+bool Membership::heard_enough(const NodeId& from, const GossipMessage& message, TimeMs now) {
+  if (is_answer(message)) {
+    if (!stranger_at_) return true;
+    answered_.insert(from);
+    // With its disk it lost what it had told: one who answers may be behind himself.
+    const std::vector<NodeId> owners = slots().owners();
+    const auto answered = std::count_if(owners.begin(), owners.end(), [this](const NodeId& owner) {
+      return owner == self_ || answered_.contains(owner);
+    });
+    return static_cast<size_t>(answered) > owners.size() / 2 ||
+           now >= *stranger_at_ + kMostTimeouts * options_.detector.node_timeout;
+  }
+  return options_.gossip.mode == GossipMode::kPush && ++pushes_heard_ >= kEnoughPushes;
 }
 
 void Membership::tick(TimeMs now) {
@@ -217,10 +241,11 @@ void Membership::tick(TimeMs now) {
 }
 
 TimeMs Membership::next_deadline() const {
-  TimeMs next = std::min(std::min(gossip_.next_deadline(), detector_.next_deadline()),
-                         std::min(ownership_.next_deadline(), election_.next_deadline()));
+  TimeMs next =
+      std::min({gossip_.next_deadline(), detector_.next_deadline(), ownership_.next_deadline(),
+                introduced_ ? election_.next_deadline() : UINT64_MAX});
   for (const PendingMeet& meet : pending_meets_) next = std::min(next, meet.next_at);
-  if (lost_data_) next = std::min(next, lost_since_ + 2 * options_.detector.node_timeout);
+  if (lost_data_) next = std::min(next, lost_data_check_);
   return next;
 }
 
@@ -254,9 +279,19 @@ void Membership::pump(TimeMs now) {
     again = pump_gossip(now);
     again = pump_detector(now) || again;
     again = pump_ownership(now) || again;
+    again = pump_shard(now) || again;
     again = pump_election(now) || again;
   }
+  notice_lapse(now);
   reserve_versions();
+}
+
+// Others may have taken this node's slots while it was cut off.
+void Membership::notice_lapse(TimeMs now) {
+  if (behind_ || detector_.is_certain(now)) return;
+  behind_ = true;
+  ready_.routing_changed = true;
+  gossip_.look_deep();
 }
 
 void Membership::reserve_versions() {
@@ -274,6 +309,10 @@ bool Membership::pump_gossip(TimeMs now) {
   }
   for (const MemberChange& change : gossip_ready_.changes) on_change(change, now);
   roster_ = gossip_.members();
+  if (std::exchange(forgotten_changed_, false)) {
+    // Who is forgotten follows from what the members tell, so that all views come to the same.
+    gossip_.lift_forgotten([this](const NodeId& id) { return forgotten_stamp(id) == 0; });
+  }
   if (!gossip_ready_.extra_differs.empty()) {
     if (const std::optional<BallotNews> failures = detector_.failures()) {
       for (const NodeId& peer : gossip_ready_.extra_differs) {
@@ -282,6 +321,7 @@ bool Membership::pump_gossip(TimeMs now) {
     }
   }
   if (gossip_ready_.restamped) ready_.store = true;
+  for (const Entry& entry : gossip_ready_.echoed) look_for_past(entry, now);
   return true;
 }
 
@@ -292,6 +332,7 @@ void Membership::on_change(const MemberChange& change, TimeMs now) {
     detector_.member_removed(id, now);
     ownership_.remove(id);
     ready_.removed.push_back(id);
+    if (change.keys.contains(EntryKey::kForgotten)) forgotten_changed_ = true;
     ready_.store = ready_.routing_changed = election_due_ = true;
     return;
   }
@@ -307,7 +348,10 @@ void Membership::on_change(const MemberChange& change, TimeMs now) {
     const auto fact = decode_fact<SlotsFact>(change.after->value(EntryKey::kSlots));
     if (fact.ok()) ownership_.set_claim(id, *fact);
   }
-  if (change.keys.contains(EntryKey::kForgotten)) on_forgotten(*change.after, now);
+  if (change.keys.contains(EntryKey::kForgotten)) {
+    on_forgotten(*change.after, now);
+    forgotten_changed_ = true;
+  }
   constexpr KeySet kStored = {EntryKey::kAddress, EntryKey::kRole, EntryKey::kSlots,
                               EntryKey::kForgotten, EntryKey::kJoined};
   constexpr KeySet kRouting = {EntryKey::kAddress, EntryKey::kRole, EntryKey::kReplication};
@@ -315,16 +359,18 @@ void Membership::on_change(const MemberChange& change, TimeMs now) {
   if (change.keys.intersects(kRouting)) ready_.routing_changed = election_due_ = true;
 }
 
-// The others remember more of this node than its disk does, or it has just told it.
+// Its own word, or what the others remember of it.
 void Membership::on_own_change(const MemberChange& change, TimeMs now) {
-  if (!introduced_) recall();
-  if (!change.keys.contains(EntryKey::kSlots)) return;
-  const auto told = decode_fact<SlotsFact>(change.after->value(EntryKey::kSlots));
-  const SlotsFact claim = ownership_.claim();
-  if (!told.ok() || *told == claim) return;
-  ownership_.own_claim_seen(*told);
-  if (!introduced_ && !told->slots.empty()) lose_data(now);
-  if (introduced_) tell_slots(now);
+  if (introduced_) return;
+  const NodeId before = role_.primary;
+  recall();
+  if (role_.primary != before) {
+    ready_.follow = role_.primary;
+    ready_.store = ready_.routing_changed = election_due_ = true;
+  }
+  for (const Entry& entry : change.after->entries) {
+    if (change.keys.contains(entry.key)) look_for_past(entry, now);
+  }
 }
 
 void Membership::on_suspects(const MemberRecord& observer, TimeMs now) {
@@ -335,16 +381,28 @@ void Membership::on_suspects(const MemberRecord& observer, TimeMs now) {
   detector_.suspects_changed(observer.id, suspects, now);
 }
 
-void Membership::on_forgotten(const MemberRecord& teller, TimeMs /*now*/) {
+void Membership::on_forgotten(const MemberRecord& teller, TimeMs now) {
   const auto fact = decode_fact<ForgottenFact>(teller.value(EntryKey::kForgotten));
   if (!fact.ok()) return;
   for (const NodeStamp& stamp : fact->forgotten) {
     if (stamp.node != self_) {
-      gossip_.forget(stamp.node, stamp.stamp);
+      if (!needed(stamp.node)) gossip_.forget(stamp.node, stamp.stamp);
     } else if (joined_ <= stamp.stamp) {
       ready_.forgotten = true;
+      if (slots().owns_slots(self_)) join_anew(stamp.stamp, now);
     }
   }
+}
+
+// It has what others need: perhaps it was elected while somebody was told to forget it.
+bool Membership::needed(const NodeId& node) const {
+  return slots().owns_slots(node) && liveness(node) != Liveness::kFailed;
+}
+
+// Once it isn't needed any more.
+void Membership::forget_late(const NodeId& node) {
+  if (node == self_ || needed(node)) return;
+  if (const uint64_t stamp = forgotten_stamp(node); stamp != 0) gossip_.forget(node, stamp);
 }
 
 bool Membership::pump_detector(TimeMs now) {
@@ -355,7 +413,7 @@ bool Membership::pump_detector(TimeMs now) {
     tell_incarnation(now);
     ready_.store = true;
   }
-  if (detector_ready_.suspects && introduced_) {
+  if (detector_ready_.suspects) {
     SuspectsFact fact;
     for (const Suspect& suspect : *detector_ready_.suspects) {
       if (fact.suspects.size() < kMaxSuspects) {
@@ -364,7 +422,10 @@ bool Membership::pump_detector(TimeMs now) {
     }
     tell(EntryKey::kSuspects, encode(fact), now);
   }
-  for (const Suspect& suspect : detector_ready_.failed) ready_.failed.push_back(suspect.subject);
+  for (const Suspect& suspect : detector_ready_.failed) {
+    ready_.failed.push_back(suspect.subject);
+    forget_late(suspect.subject);
+  }
   for (const NodeId& node : detector_ready_.refuted) {
     ready_.refuted.push_back(node);
     gossip_.exchange_with(node, now);
@@ -382,15 +443,14 @@ bool Membership::pump_detector(TimeMs now) {
 bool Membership::pump_ownership(TimeMs now) {
   OwnershipReady ownership = ownership_.take_ready();
   if (ownership.persist) ready_.store = true;
-  if (ownership.publish) {
-    introduce(now);
-    tell_slots(now);
-  }
+  if (ownership.publish) tell_slots(now);
   if (!ownership.moves.empty()) {
     ready_.moves.insert(ready_.moves.end(), ownership.moves.begin(), ownership.moves.end());
     detector_.electorate_changed(now);
     election_due_ = true;
-    check_lost_data(now);
+    for (const SlotMove& move : ownership.moves) {
+      if (move.from) forget_late(move.from);
+    }
   }
   if (ownership.view_changed) ready_.routing_changed = true;
   const NodeId& follow = ownership.follow;
@@ -398,8 +458,24 @@ bool Membership::pump_ownership(TimeMs now) {
   return ownership.publish || !ownership.moves.empty() || static_cast<bool>(follow);
 }
 
+// Whoever missed the moment in which its slots, or those of its primary, went to a replica.
+bool Membership::pump_shard(TimeMs now) {
+  if (!election_due_ || !introduced_ || !ownership_.state().slots.empty()) return false;
+  if (role_.primary && slots().owns_slots(role_.primary)) return false;
+  NodeId owner;
+  for (const NodeId& other : slots().owners()) {
+    const std::optional<MemberView> view = member(other);
+    if (view && view->role.is_primary() && view->role.shard == role_.shard) owner = other;
+  }
+  // Or its primary went to another shard.
+  if (!owner && role_.primary) owner = primary_of(role_.primary);
+  if (!owner || owner == self_ || owner == role_.primary) return false;
+  become_replica(owner, now);
+  return true;
+}
+
 bool Membership::pump_election(TimeMs now) {
-  if (std::exchange(election_due_, false)) election_.tick(now);
+  if (introduced_ && std::exchange(election_due_, false)) election_.tick(now);
   ElectionReady election = election_.take_ready();
   for (auto& [to, message] : election.send) ready_.sends.push_back({to, std::move(message)});
   for (const ElectionEvent& event : election.events) {

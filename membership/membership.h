@@ -14,10 +14,10 @@
 //
 // Lost data. A node that finds, in what the others remember of it, that its disk is empty or older
 // than what it had told, is *hollow*: it tells that its copy isn't complete, serves nothing, and
-// nobody copies from it; its replicas replace it as if it were FAIL. Where no replica has a
-// complete copy within two node timeouts it goes on with what it has. To be told of such a past, a
-// node without members takes messages of strangers that address it by its id, and says no more of
-// itself than its address and its store until it has heard from one.
+// nobody copies from it; its replicas replace it as if it were FAIL. Where none has more than it,
+// or none is elected within ten node timeouts, it goes on with what it has. To be told of such a
+// past, a node without members takes messages of strangers that address it by its id, and says
+// nothing of itself until it has heard from one.
 //
 // Invariants
 //   1. Nothing that a restart must remember is told before it is stored.
@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -150,7 +151,8 @@ class Membership final : private Roster, private ElectionView {
   // --- commands (errors: kInvalidArgument, kNotFound, kAlreadyExists, kUnavailable) --------------
 
   Status meet(std::string host, uint16_t bus_port, TimeMs now);
-  /// The whole cluster forgets it. kNotFound: unknown; kInvalidArgument: this node or its primary.
+  /// The whole cluster forgets it. kNotFound: unknown; kInvalidArgument: this node, its primary, or
+  /// one that owns slots and isn't FAIL. If it is elected meanwhile, it joins anew.
   Status forget(const NodeId& node, TimeMs now);
   Status add_slots(const SlotRanges& slots, TimeMs now);
   Status del_slots(const SlotRanges& slots, TimeMs now);
@@ -186,7 +188,7 @@ class Membership final : private Roster, private ElectionView {
   const NodeId& shard() const { return role_.shard; }
   ClusterHealth health(TimeMs now) const;
   /// The moment from which health() is kCutOff unless more is heard (FailureDetector).
-  TimeMs serve_until() const { return detector_.serve_until(); }
+  TimeMs serve_until() const { return behind_ ? 0 : detector_.serve_until(); }
   /// Whether the cluster was told to forget it, as far as this view goes.
   bool has_forgotten(const NodeId& id) const { return forgotten_stamp(id) != 0; }
   size_t failure_reports(const NodeId& id) const { return detector_.failure_reports(id); }
@@ -219,19 +221,26 @@ class Membership final : private Roster, private ElectionView {
   void become_replica(const NodeId& primary, TimeMs now);
   bool hollow(const MemberRecord& record) const;
   void recall();
-  void look_for_past(const GossipMessage& message, TimeMs now);
+  void look_for_past(const Entry& entry, TimeMs now);
   void lose_data(TimeMs now);
+  bool may_vote(TimeMs now) const;
+  bool heard_enough(const NodeId& from, const GossipMessage& message, TimeMs now);
   void check_lost_data(TimeMs now);
-  bool has_complete_replica() const;
+  bool has_better_replica() const;
   void introduce(TimeMs now);
   void send_meets(TimeMs now);
   uint64_t forgotten_stamp(const NodeId& node) const;
+  bool needed(const NodeId& node) const;
+  void forget_late(const NodeId& node);
+  void join_anew(uint64_t forgotten, TimeMs now);
   void reserve_versions();
 
   void pump(TimeMs now);
+  void notice_lapse(TimeMs now);
   bool pump_gossip(TimeMs now);
   bool pump_detector(TimeMs now);
   bool pump_ownership(TimeMs now);
+  bool pump_shard(TimeMs now);
   bool pump_election(TimeMs now);
   void on_change(const MemberChange& change, TimeMs now);
   void on_own_change(const MemberChange& change, TimeMs now);
@@ -268,9 +277,17 @@ class Membership final : private Roster, private ElectionView {
   EntryVersion version_bound_ = 0;
   std::vector<NodeStamp> forgotten_;  // by this node, ascending by node
   std::vector<PendingMeet> pending_meets_;
-  bool introduced_ = false;  // has told all of its entries
+  bool introduced_ = false;            // speaks: has told all of its entries
+  bool role_changed_ = false;          // in this life
+  int pushes_heard_ = 0;               // while it listened
+  std::optional<TimeMs> stranger_at_;  // when nodes that it doesn't know spoke to it as to a member
+  std::set<NodeId> answered_;
+  bool forgotten_changed_ = false;
+  bool behind_ = false;  // was cut off, and hasn't been told since what happened meanwhile
   bool lost_data_ = false;
   TimeMs lost_since_ = 0;
+  TimeMs lost_data_check_ = 0;
+  TimeMs abstain_until_ = 0;
   bool election_due_ = false;  // something that ElectionView tells has changed
   MembershipReady ready_;
   GossipReady gossip_ready_;

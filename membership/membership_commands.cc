@@ -44,6 +44,7 @@ void Membership::send_meets(TimeMs now) {
 
 Meet Membership::introduction(uint64_t token, bool reply_wanted) const {
   const MemberRecordPtr& own = gossip_.own();
+  if (own->entries.empty()) return {{}, {}, 0, token, reply_wanted};
   return {{self_, 0, own->entries, own}, {}, 0, token, reply_wanted};
 }
 
@@ -63,7 +64,8 @@ uint64_t Membership::forgotten_stamp(const NodeId& node) const {
 
 void Membership::on_meet(const NodeId& from, const Meet& meet, std::string_view from_host,
                          TimeMs now) {
-  if (from == self_ || !from || meet.self.id != from || meet.self.from != 0) return;
+  if (from == self_ || !from || meet.self.from != 0) return;
+  if (!meet.self.entries.empty() && meet.self.id != from) return;
   std::erase_if(pending_meets_,
                 [&](const PendingMeet& pending) { return pending.token == meet.token; });
   if (address_.host.empty() && !meet.your_host.empty() && valid_host(meet.your_host)) {
@@ -72,12 +74,7 @@ void Membership::on_meet(const NodeId& from, const Meet& meet, std::string_view 
     set_address(address, now);
   }
   const bool rejoins = meet.forgotten >= joined_ && meet.forgotten != 0;
-  if (rejoins) {
-    joined_ = std::max(wall_ms_, meet.forgotten + 1);
-    introduce(now);
-    tell(EntryKey::kJoined, encode_join_stamp(joined_), now);
-    ready_.store = true;
-  }
+  if (rejoins) join_anew(meet.forgotten, now);
   MemberRecord stranger;
   stranger.entries = meet.self.entries;
   const uint64_t forgotten = forgotten_stamp(from);
@@ -94,11 +91,19 @@ void Membership::on_meet(const NodeId& from, const Meet& meet, std::string_view 
   if (meet.reply_wanted || rejoins) ready_.sends.push_back({from, std::move(answer)});
 }
 
+void Membership::join_anew(uint64_t forgotten, TimeMs now) {
+  joined_ = std::max(wall_ms_, forgotten + 1);
+  introduce(now);
+  tell(EntryKey::kJoined, encode_join_stamp(joined_), now);
+  ready_.store = true;
+}
+
 Status Membership::forget(const NodeId& node, TimeMs now) {
   if (node == self_) return Status::invalid_argument("a node can't forget itself");
   if (node == role_.primary) return Status::invalid_argument("a replica can't forget its primary");
   const MemberRecordPtr* record = members().find(node);
   if (record == nullptr) return unknown_node(node);
+  if (needed(node)) return Status::invalid_argument("the node owns slots: move them first");
   const uint64_t stamp = std::max(wall_ms_, join_stamp(**record));
   std::erase_if(forgotten_, [&](const NodeStamp& old) { return old.node == node; });
   if (forgotten_.size() >= kMaxForgotten) {
@@ -126,7 +131,7 @@ void Membership::set_address(const AddressFact& address, TimeMs now) {
 }
 
 void Membership::set_load(const LoadFact& load, TimeMs now) {
-  if (introduced_) tell(EntryKey::kLoad, encode(load), now);
+  tell(EntryKey::kLoad, encode(load), now);
   pump(now);
 }
 
@@ -140,6 +145,7 @@ void Membership::set_replication(const OwnReplication& replication, TimeMs now) 
 
 Status Membership::add_slots(const SlotRanges& slots, TimeMs now) {
   const Status added = ownership_.add_slots(slots);
+  if (members().size() == 1) introduce(now);  // there is nobody who could know more
   pump(now);
   return added;
 }
@@ -239,8 +245,9 @@ MembershipState Membership::after_reset(bool hard) const {
   state.ownership.voted_for = ownership_.state().voted_for;
   auto own = std::make_shared<MemberRecord>();
   own->id = self_;
+  constexpr KeySet gone = {EntryKey::kRole, EntryKey::kSlots, EntryKey::kForgotten};
   for (const Entry& entry : gossip_.own()->entries) {
-    if (entry.key != EntryKey::kRole && entry.key != EntryKey::kForgotten) {
+    if (!gone.contains(entry.key)) {
       own->entries.push_back(entry);
       own->max_version = entry.version;
     }

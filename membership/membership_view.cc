@@ -33,20 +33,22 @@ std::optional<MemberView> Membership::member(const NodeId& id) const {
   const MemberRecord& record = **found;
   MemberView view;
   view.id = id;
-  view.address = told<AddressFact>(record, EntryKey::kAddress);
-  view.role = told<RoleFact>(record, EntryKey::kRole);
+  // What this node is holds before it is told.
+  const bool own = id == self_;
+  view.address = own ? address_ : told<AddressFact>(record, EntryKey::kAddress);
+  view.role = own ? role_ : told<RoleFact>(record, EntryKey::kRole);
   view.claim = told<SlotsFact>(record, EntryKey::kSlots);
   view.replication = told<ReplicationFact>(record, EntryKey::kReplication);
   view.load = told<LoadFact>(record, EntryKey::kLoad);
   view.software = told<SoftwareFact>(record, EntryKey::kSoftware);
   view.liveness = liveness(id);
-  view.contact = record.entries.empty();
+  view.contact = !own && record.entries.empty();
   return view;
 }
 
 // Alone and without a vote cast by others: nobody can have replaced this node.
 ClusterHealth Membership::health(TimeMs now) const {
-  if (lost_data_ || !detector_.may_serve(now)) return ClusterHealth::kCutOff;
+  if (lost_data_ || behind_ || !detector_.may_serve(now)) return ClusterHealth::kCutOff;
   if (!options_.require_full_coverage) return ClusterHealth::kOk;
   if (!slots().complete()) return ClusterHealth::kUncovered;
   const std::vector<NodeId> owners = slots().owners();

@@ -17,10 +17,10 @@ namespace syntropy {
 
 /// Two nodes introduce themselves (CLUSTER MEET). The one message that is taken from a stranger.
 struct Meet {
-  MemberDelta self;          // the sender's own record, from version 0
-  std::string your_host;     // the receiver's address as the sender sees it; empty: unknown
-  uint64_t forgotten = 0;    // the sender's cluster forgot the receiver at this stamp: join above it
-  uint64_t token = 0;        // of the sender's attempt; the reply repeats it
+  MemberDelta self;        // the sender's own record, from version 0; empty: it has told nothing
+  std::string your_host;   // the receiver's address as the sender sees it; empty: unknown
+  uint64_t forgotten = 0;  // the sender's cluster forgot the receiver at this stamp: join above it
+  uint64_t token = 0;      // of the sender's attempt; the reply repeats it
   bool reply_wanted = false;
 };
 

@@ -95,14 +95,13 @@ void Ownership::set_claim(const NodeId& member, const SlotsFact& fact) {
   if (fact.epoch == state_.config_epoch) may_collide_ = true;
 }
 
-void Ownership::own_claim_seen(const SlotsFact& fact) {
-  if (fact.epoch <= state_.config_epoch) return;
+void Ownership::restore_claim(const SlotsFact& fact) {
+  if (fact == claim() || fact.epoch < state_.config_epoch) return;
   observe_epoch(fact.epoch);
   state_.last_vote_epoch = std::max(state_.last_vote_epoch, state_.current_epoch);
   state_.voted_for = state_.voted_over = NodeId();
   state_.config_epoch = fact.epoch;
-  // Under the newer epoch only what it was said of; the rest went to others meanwhile.
-  state_.slots = state_.slots.intersection(fact.slots);
+  state_.slots = fact.slots;
   claim_changed();
 }
 

@@ -84,12 +84,11 @@ class Ownership {
   void set_primary(const NodeId& primary) { primary_ = primary; }
 
   /// A member's kSlots entry as it is now. Ignored for this node itself: what others hold of us is
-  /// told by own_claim_seen().
+  /// told by restore_claim().
   void set_claim(const NodeId& member, const SlotsFact& fact);
-  /// Our own entry came back from others, newer than our disk: epochs rise to it, no vote is given
-  /// up to it, for one may have been, and what it doesn't claim isn't claimed. Slots of it that our
-  /// disk doesn't know are left alone: others hold their data.
-  void own_claim_seen(const SlotsFact& fact);
+  /// Our own entry came back from others, newer than our disk: its claim is ours, and no vote is
+  /// given in an epoch that we have heard of, for one may have been.
+  void restore_claim(const SlotsFact& fact);
   /// The member is forgotten.
   void remove(const NodeId& member);
   /// Another node speaks of `epoch`.

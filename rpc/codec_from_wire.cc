@@ -221,7 +221,7 @@ bool from_wire(wire::Meet& from, Meet* to) {
   to->forgotten = from.forgotten();
   to->token = from.token();
   to->reply_wanted = from.reply_wanted();
-  return from.has_self() && take(from.mutable_self(), &to->self) && valid_host(to->your_host);
+  return (!from.has_self() || take(from.mutable_self(), &to->self)) && valid_host(to->your_host);
 }
 
 }  // namespace syntropy

@@ -189,7 +189,7 @@ wire::MfPaused to_wire(const MfPaused& m) {
 
 wire::Meet to_wire(const Meet& m) {
   wire::Meet out;
-  put(m.self, out.mutable_self());
+  if (!m.self.entries.empty()) put(m.self, out.mutable_self());
   out.set_your_host(m.your_host);
   out.set_forgotten(m.forgotten);
   out.set_token(m.token);

@@ -280,8 +280,10 @@ TEST(BallotBox, AHigherIncarnationVoidsAll) {
   view.roster.members[15].incarnation = 1;
   view.box.incarnation_changed(view.subject);
   EXPECT_EQ(view.box.accusers(view.subject), 0u);
-  view.receive(view.ballot(3, {1, 2, 3, 4, 5}));  // of the incarnation before
+  view.receive(view.ballot(3, {1, 2}));  // of the incarnation before
   EXPECT_EQ(view.box.accusers(view.subject), 0u);
+  view.receive(view.ballot(3, {1, 2, 3, 4, 5}));
+  EXPECT_FALSE(view.box.is_failed(view.subject));
   view.publish(8);
   EXPECT_FALSE(view.box.is_suspect(view.subject));
   view.publish(7, 1);
@@ -309,7 +311,12 @@ TEST(BallotBox, ABallotOfAHigherIncarnationReplacesTheCase) {
   later.incarnation = 4;
   view.receive(later);
   EXPECT_FALSE(view.box.is_failed(view.subject));  // the four votes were on another incarnation
-  later.incarnation = kDoubtful;                   // nonsense
+  Ballot more = view.ballot(2, {6});
+  more.incarnation = 4;
+  view.receive(more);
+  view.receive(view.ballot(3, {7}));  // of the earlier one: changes nothing
+  EXPECT_EQ(view.box.accusers(view.subject), 2u);
+  later.incarnation = kDoubtful;  // nonsense
   later.decided = true;
   view.receive(later);
   EXPECT_FALSE(view.box.is_failed(view.subject));
@@ -322,6 +329,12 @@ TEST(BallotBox, VotesOfAnotherMemberListAreNotCounted) {
   view.receive(foreign);
   EXPECT_FALSE(view.box.is_failed(view.subject));
   EXPECT_EQ(view.box.accusers(view.subject), 1u);  // who accuses is said by name
+}
+
+TEST(BallotBox, VotesOfMoreThanAllMembersAreNonsense) {
+  View view;
+  view.receive(view.ballot(0, {1, 2, 3, 4, 5, 100'000}));
+  EXPECT_FALSE(view.box.is_failed(view.subject));
 }
 
 TEST(BallotBox, VotesFollowTheMembersThatComeAndGo) {
@@ -337,6 +350,21 @@ TEST(BallotBox, VotesFollowTheMembersThatComeAndGo) {
   view.receive(view.ballot(0, {4}));
   EXPECT_FALSE(view.box.is_failed(view.subject));
   view.receive(view.ballot(0, {6}));
+  EXPECT_TRUE(view.box.is_failed(view.subject));
+}
+
+TEST(BallotBox, WhoHasAVoteFollowsTheMembersThatCome) {
+  View view;  // voters 0 .. 8
+  view.receive(view.ballot(0, {1, 2, 3, 4}));
+  const NodeId fresh = TestRoster::make_id(2.5);
+  view.roster.add(fresh, true);
+  view.box.member_added(fresh);
+  // Now 0 .. 9, and six make a majority: the vote of 9, who was 8 before, and of the one who came.
+  view.receive(view.ballot(0, {9}));
+  EXPECT_FALSE(view.box.is_failed(view.subject));
+  view.receive(view.ballot(0, {10}));
+  EXPECT_FALSE(view.box.is_failed(view.subject));
+  view.receive(view.ballot(0, {3}));
   EXPECT_TRUE(view.box.is_failed(view.subject));
 }
 
@@ -416,7 +444,7 @@ TEST(BallotBox, TellsTheOtherObserversOfItsOwnSuspicionAtOnce) {
   const NodeId subject = view.roster.id(index);
   view.box.set_own(subject, true, view.now);
   ASSERT_EQ(view.events.send.size(), 7u);
-  const Ballot& told = std::get<BallotNews>(view.events.send[0].message).ballots[0];
+  const Ballot told = std::get<BallotNews>(view.events.send[0].message).ballots[0];
   EXPECT_EQ(told.accusers, std::vector<uint64_t>{digest_id(view.roster.id(0))});
   view.events.send.clear();
   view.box.set_own(subject, true, view.now);
@@ -520,6 +548,26 @@ TEST(BallotBox, SpeaksOfManySuspectsInOneMessage) {
   EXPECT_EQ(told.size(), 30u);
 }
 
+TEST(BallotBox, SendsNothingToTheFailedAndNothingTwice) {
+  View view(20, 9);
+  for (size_t i = 1; i < 12; ++i) {
+    Ballot decided;
+    decided.subject = view.roster.id(i);
+    decided.decided = true;
+    view.receive(decided);
+  }
+  view.tick_to(view.now + 200);
+  view.events.send.clear();
+  view.receive(view.ballot(1, {15}));
+  view.tick_to(view.now + 1'000);
+  ASSERT_FALSE(view.events.send.empty());
+  for (const auto& out : view.events.send) {
+    EXPECT_FALSE(view.box.is_failed(out.to));
+    // The decisions were news before.
+    EXPECT_EQ(std::get<BallotNews>(out.message).ballots.size(), 1u);
+  }
+}
+
 TEST(BallotBox, AMessageHasABudget) {
   View view(10'000, 5'001);
   for (size_t i = 1'000; i < 1'100; ++i) {
@@ -536,8 +584,16 @@ TEST(BallotBox, AMessageHasABudget) {
   }
   view.events.send.clear();
   std::set<NodeId> told;
-  for (int i = 0; i < 400; ++i) {
+  for (size_t i = 0; i < 400; ++i) {
     view.tick_to(view.now + 1);
+    // There is always news of the first forty; the others have their turn all the same.
+    for (size_t j = 1'000; j < 1'040; ++j) {
+      Ballot b;
+      b.subject = view.roster.id(j);
+      b.roster_hash = hash;
+      b.votes.add(2'000 + i);
+      view.receive(b);
+    }
     for (const auto& out : view.events.send) {
       EXPECT_LE(wire_size(out.message), 50'000u);
       for (const Ballot& b : std::get<BallotNews>(out.message).ballots) told.insert(b.subject);

@@ -220,14 +220,16 @@ TEST(Ownership, NextEpochVoteAndWinAreStoredFirst) {
 TEST(Ownership, RestoredFromAnOldDiskVotesForNoEpochThatItMayHaveVotedIn) {
   Ownership own(node(1), claiming(3, {{0, 9}}));
   own.set_claim(node(2), {8, {{5, 5}}});
-  own.own_claim_seen({7, {{0, 4}, {20, 29}}});
-  EXPECT_EQ(own.claim(), (SlotsFact{7, {{0, 4}}}));
+  own.restore_claim({7, {{0, 4}, {20, 29}}});
+  EXPECT_EQ(own.claim(), (SlotsFact{7, {{0, 4}, {20, 29}}}));
   EXPECT_EQ(own.state().last_vote_epoch, 8u);
   EXPECT_FALSE(own.state().voted_for);
   EXPECT_EQ(own.map().owner(5), node(2)) << "under its newer epoch it doesn't take it back";
   own.take_ready();
-  own.own_claim_seen({7, {{0, 1}}});
+  own.restore_claim(own.claim());
   EXPECT_FALSE(own.take_ready().publish) << "an echo of what it says itself";
+  own.restore_claim({6, {{0, 1}}});
+  EXPECT_FALSE(own.take_ready().publish) << "older than the disk";
 }
 
 TEST(OwnershipCommands, AddSlotsTakesOnlyThoseWithoutOwner) {
