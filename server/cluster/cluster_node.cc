@@ -218,6 +218,7 @@ void ClusterNode::obey(MembershipReady& ready, TimeMs at) {
 }
 
 void ClusterNode::send(MembershipReady& ready) {
+  if (options_.fault == ClusterFault::kVoteForAll) vote_for_all(ready);
   for (const MembershipSend& send : ready.sends) {
     transport_.send(locate(send.to), static_cast<uint8_t>(message_type(send.message)),
                     encode_message(send.message));
@@ -225,6 +226,14 @@ void ClusterNode::send(MembershipReady& ready) {
   for (const MeetSend& meet : ready.meets) {
     transport_.send({NodeId(), {meet.host, meet.bus_port}},
                     static_cast<uint8_t>(MessageType::kMeet), encode_message(meet.message));
+  }
+}
+
+void ClusterNode::vote_for_all(MembershipReady& ready) {
+  for (MembershipSend& send : ready.sends) {
+    auto* election = std::get_if<ElectionMessage>(&send.message);
+    const auto* refusal = election == nullptr ? nullptr : std::get_if<VoteRefusal>(election);
+    if (refusal != nullptr) send.message = ElectionMessage(Vote{refusal->epoch});
   }
 }
 

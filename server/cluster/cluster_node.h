@@ -43,6 +43,7 @@ enum class ClusterFault : uint8_t {
   kNone,
   kForgetState,   // sends without having stored
   kServeForever,  // doesn't mind its lease
+  kVoteForAll,    // says yes to whomever it would refuse
   kDropGossip,    // hears nothing of what others tell of third nodes
 };
 
@@ -119,6 +120,7 @@ class ClusterNode final : public Cluster, private TransportHandler {
   void refresh(TimeMs at);
   void obey(MembershipReady& ready, TimeMs at);
   void send(MembershipReady& ready);
+  static void vote_for_all(MembershipReady& ready);
   StateStore::Keep what_to_keep(const MembershipReady& ready) const;
   void change_role(const NodeId& primary);
   void on_settled();

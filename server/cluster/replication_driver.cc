@@ -150,7 +150,7 @@ bool ReplicationDriver::on_open(StreamId stream, const Remote& remote, uint8_t p
 }
 
 void ReplicationDriver::serve(StreamId stream, const NodeId& node) {
-  drop(node);
+  close_of(node);
   Downstream& replica = replicas_[stream];
   replica.pipe.id = stream;
   replica.node = node;
@@ -201,6 +201,13 @@ void ReplicationDriver::erase(StreamId stream) {
 }
 
 void ReplicationDriver::drop(const NodeId& node) {
+  close_of(node);
+  if (node != primary_ || upstream_.pipe.id == 0) return;
+  close(upstream_.pipe);
+  if (upstream_.session) upstream_.session->disconnected(transport_.now());
+}
+
+void ReplicationDriver::close_of(const NodeId& node) {
   for (auto& [stream, replica] : replicas_) {
     if (replica.node != node) continue;
     close(replica.pipe);
@@ -220,15 +227,24 @@ void ReplicationDriver::push(Pipe& pipe, const Message& message) {
 }
 
 // True when all is written.
-bool ReplicationDriver::flush(Pipe& pipe) {
+bool ReplicationDriver::flush(Pipe& pipe, TimeMs now) {
   while (!pipe.unsent.empty()) {
     const ReplicationFrame& frame = pipe.unsent.front();
     const size_t bytes = frame.payload.size();
-    if (pipe.id == 0 || !transport_.write(pipe.id, frame.type, frame.payload)) return false;
+    if (pipe.id == 0 || !transport_.write(pipe.id, frame.type, frame.payload)) {
+      if (pipe.stuck_since == 0) pipe.stuck_since = now;
+      return false;
+    }
     output_bytes_ += bytes;
     pipe.unsent.pop_front();
+    pipe.stuck_since = 0;
   }
   return true;
+}
+
+// What waits to be written is woken by on_writable(), if ever.
+TimeMs ReplicationDriver::deadline_of(const Pipe& pipe, TimeMs session, TimeMs timeout_ms) {
+  return pipe.stuck_since == 0 ? session : pipe.stuck_since + timeout_ms;
 }
 
 // --- the sessions, as far as they come -----------------------------------------------------------
@@ -253,11 +269,12 @@ void ReplicationDriver::pump(TimeMs now) {
 }
 
 void ReplicationDriver::pump(Downstream& replica, TimeMs now) {
-  if (now >= replica.close_at) {
+  const TimeMs stuck = deadline_of(replica.pipe, UINT64_MAX, options_.primary.timeout_ms);
+  if (now >= replica.close_at || now >= stuck) {
     closed_.push_back(replica.pipe.id);
     return close(replica.pipe);
   }
-  while (flush(replica.pipe) && replica.close_at == Transport::kNoAlarm) {
+  while (flush(replica.pipe, now) && replica.close_at == Transport::kNoAlarm) {
     PrimarySession::Ready ready = replica.session->take_ready(now);
     for (const PrimaryMessage& message : ready.send) push(replica.pipe, message);
     if (ready.take_over) take_over(replica, std::move(*ready.take_over));
@@ -288,7 +305,11 @@ void ReplicationDriver::take_over(const Downstream& replica, std::string records
 }
 
 void ReplicationDriver::pump_upstream(TimeMs now) {
-  while (upstream_.session && flush(upstream_.pipe)) {
+  if (now >= deadline_of(upstream_.pipe, UINT64_MAX, options_.replica.timeout_ms)) {
+    close(upstream_.pipe);
+    if (upstream_.session) upstream_.session->disconnected(now);
+  }
+  while (upstream_.session && flush(upstream_.pipe, now)) {
     ReplicaSession& session = *upstream_.session;
     ReplicaSession::Ready ready = session.take_ready(now);
     if (ready.disconnect) close(upstream_.pipe);
@@ -341,13 +362,14 @@ TimeMs ReplicationDriver::next_deadline() const {
   TimeMs deadline = std::min(role_retry_at_, acks_.next_deadline());
   if (!settled_) return deadline;
   for (const auto& [stream, replica] : replicas_) {
-    deadline = std::min(deadline, replica.close_at);
-    // What waits to be written is woken by on_writable().
-    if (replica.close_at != Transport::kNoAlarm || !replica.pipe.unsent.empty()) continue;
-    deadline = std::min(deadline, replica.session->next_deadline());
+    const TimeMs session = replica.close_at != Transport::kNoAlarm
+                               ? replica.close_at
+                               : replica.session->next_deadline();
+    deadline = std::min(deadline, deadline_of(replica.pipe, session, options_.primary.timeout_ms));
   }
-  if (upstream_.session && upstream_.pipe.unsent.empty()) {
-    deadline = std::min(deadline, upstream_.session->next_deadline());
+  if (upstream_.session) {
+    deadline = std::min(deadline, deadline_of(upstream_.pipe, upstream_.session->next_deadline(),
+                                              options_.replica.timeout_ms));
   }
   return deadline;
 }

@@ -101,7 +101,7 @@ class ReplicationDriver {
   Status on_frame(StreamId stream, uint8_t type, std::string_view payload);
   void on_writable(StreamId stream);
   void on_closed(StreamId stream);
-  /// The node is forgotten: it isn't served any more.
+  /// Ends the streams with that node: it is forgotten.
   void drop(const NodeId& node);
 
   /// Does what is due; to be called at next_deadline().
@@ -130,6 +130,7 @@ class ReplicationDriver {
   struct Pipe {
     StreamId id = 0;
     std::deque<ReplicationFrame> unsent;
+    TimeMs stuck_since = 0;  // while something is unsent
   };
   struct Downstream {
     Pipe pipe;
@@ -172,7 +173,9 @@ class ReplicationDriver {
   void role_changed(uint64_t serial, const Status& result);
   void begin_following();
   void close(Pipe& pipe);
-  bool flush(Pipe& pipe);
+  void close_of(const NodeId& node);
+  bool flush(Pipe& pipe, TimeMs now);
+  static TimeMs deadline_of(const Pipe& pipe, TimeMs session, TimeMs timeout_ms);
   template <class Message>
   void push(Pipe& pipe, const Message& message);
 
