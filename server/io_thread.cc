@@ -24,6 +24,12 @@ constexpr size_t kSmallRead = 64 * 1024;
 constexpr size_t kLargeRead = 256 * 1024;  // while a large argument is arriving
 constexpr auto kTimerInterval = std::chrono::milliseconds(100);
 
+/// A connection that waits isn't read from; a wait that may last for ever has to look.
+bool has_hung_up(Connection& connection) {
+  char byte = 0;
+  return ::recv(connection.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 }  // namespace
 
 IoThread::IoThread(size_t index, IoPool& pool, ServerContext& server, Durability& durability,
@@ -377,6 +383,10 @@ void IoThread::on_timer() {
       continue;
     }
     if (session.wait() == Session::Wait::kPause && !connection->held) resume(connection);
+    if (session.wait() == Session::Wait::kReplicas && has_hung_up(*connection)) {
+      close(connection, "the client closed the connection");
+      continue;
+    }
     const uint64_t last_active =
         session.client().shared.last_active_ms.load(std::memory_order_relaxed);
     if (timeout_ms != 0 && session.wait() == Session::Wait::kNone &&

@@ -100,6 +100,7 @@ void FakeCluster::await(WriteAcks acks, uint64_t, std::function<void(const Statu
 }
 
 void FakeCluster::wait(uint64_t replicas, uint64_t timeout_ms, std::function<void(uint64_t)> done) {
+  if (on_wait) return on_wait({replicas, timeout_ms, std::move(done)});
   waits.push_back({replicas, timeout_ms, std::move(done)});
 }
 

@@ -52,6 +52,7 @@ class FakeCluster final : public Cluster {
     std::function<void(uint64_t)> done;
   };
   std::vector<Wait> waits;
+  std::function<void(Wait)> on_wait;  // if set, called instead, on the thread that asks
   std::vector<std::function<void(const Status&)>> awaits;
   MembershipReady last_ready;  // of the last settle()
 
