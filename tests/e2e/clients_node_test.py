@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 from harness.case import E2ETest, main
+from harness.cluster import Cluster
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node")
 MANIFESTS = ("package.json", "package-lock.json")
@@ -44,20 +45,27 @@ class Node(E2ETest):
         self.folder = os.environ["SYNTROPY_E2E_NODE"]
         install(self.folder)
 
-    def run_program(self, name):
-        server = self.start_server("--requirepass", PASSWORD)
+    def run_program(self, name, *arguments):
         # Copied, so that require() finds the packages beside the program.
         program = shutil.copy(os.path.join(SOURCE, name), self.folder)
-        finished = subprocess.run(["node", program, str(server.port), PASSWORD],
+        finished = subprocess.run(["node", program, *map(str, arguments)],
                                   capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual(finished.returncode, 0, finished.stdout + finished.stderr)
         self.assertIn("all replies as expected", finished.stdout)
 
+    def run_with_server(self, name):
+        server = self.start_server("--requirepass", PASSWORD)
+        self.run_program(name, server.port, PASSWORD)
+
     def test_ioredis(self):
-        self.run_program("ioredis_client.js")
+        self.run_with_server("ioredis_client.js")
 
     def test_node_redis(self):
-        self.run_program("redis_client.js")
+        self.run_with_server("redis_client.js")
+
+    def test_both_on_a_cluster(self):
+        cluster = Cluster(self, 6).create(3)
+        self.run_program("cluster_client.js", cluster[4].port)
 
 
 if __name__ == "__main__":
