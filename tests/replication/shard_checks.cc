@@ -133,7 +133,6 @@ void ShardSimulation::check_writes(Node& node) {
   for (const auto& [row_key, sum] : least) {
     const auto row = rows.find(row_key);
     const int64_t value = row == rows.end() ? 0 : *counter_value(*decode_row(row->second));
-    if (getenv("DBG")) { int l=0,lm=0; for (auto& w: writes_) if (w.increment&&w.row_key==row_key){ l+=w.lost; lm+=w.lost&&w.majority;} auto c=*parse_counter(*decode_row(row->second)); fprintf(stderr,"always %d value %ld least %ld most %ld lost %d lostmaj %d entries %zu\n",always_,value,sum,most[row_key],l,lm,c.entries.size()); }
     if (value < sum) return fail("acknowledged increments are lost");
     if (value > most[row_key]) return fail("increments count twice");
   }

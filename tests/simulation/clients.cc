@@ -1,5 +1,6 @@
 // The clients of the simulation: they write where they find a node that would serve them, the old
 // primary as gladly as the new one.
+#include <algorithm>
 #include <utility>
 
 #include "storage/base/slot.h"
@@ -78,24 +79,36 @@ void Simulation::acknowledge(Ledger::Number number) {
   ++figures_.acknowledged;
 }
 
-void Simulation::await_copies(SimNode& node, Ledger::Number number, WriteAcks acks) {
+size_t Simulation::copies_needed(SimNode& node, WriteAcks acks) {
   size_t replicas = 0;
   for (const MemberRecordPtr& member : node.membership().members()) {
     const auto role = decode_fact<RoleFact>(member->value(EntryKey::kRole));
     if (role.ok() && role->primary == node.id()) ++replicas;
   }
-  const size_t needed = 1 + replicas_needed(acks, replicas);
-  node.cluster().await(acks, kAcksTimeoutMs, [this, number, needed](const Status& held) {
-    if (!held.ok()) return;
-    acknowledge(number);
-    ++figures_.guaranteed;
-    const bool durable = settings_.sync == SyncPolicy::kAlways;
-    size_t have = 0;
-    for (auto& other : nodes_) have += ledger_.has(other->engine(), number, durable) ? 1 : 0;
-    if (have >= needed) return;
-    fail(std::to_string(needed) + " nodes should have a write of node " +
-         std::to_string(ledger_.write(number).node) + ", and " + std::to_string(have) + " have");
-  });
+  return 1 + replicas_needed(acks, replicas);
+}
+
+void Simulation::await_copies(SimNode& node, Ledger::Number number, WriteAcks acks) {
+  const size_t asked = copies_needed(node, acks);
+  node.cluster().await(acks, kAcksTimeoutMs,
+                       [this, &node, number, acks, asked](const Status& held) {
+                         if (!held.ok()) return;
+                         // A replica may have been forgotten meanwhile.
+                         const size_t needed = std::min(asked, copies_needed(node, acks));
+                         acknowledge(number);
+                         ++figures_.guaranteed;
+                         const bool durable = settings_.sync == SyncPolicy::kAlways;
+                         size_t have = 0;
+                         for (auto& other : nodes_) {
+                           // What it had may have been taken from it since.
+                           const bool had = lost_at_[other->index()] >= ledger_.write(number).at;
+                           have += had || ledger_.has(other->engine(), number, durable) ? 1 : 0;
+                         }
+                         if (have >= needed) return;
+                         fail(std::to_string(needed) + " nodes should have a write of node " +
+                              std::to_string(ledger_.write(number).node) + ", and " +
+                              std::to_string(have) + " have");
+                       });
 }
 
 }  // namespace syntropy::testing

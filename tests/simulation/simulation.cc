@@ -59,6 +59,7 @@ Simulation::Simulation(const SimulationOptions& options)
     nodes_.push_back(std::make_unique<SimNode>(i, network_, settings_, random_.next(), watch_));
   }
   copies_.resize(count);
+  lost_at_.resize(count);
 }
 
 Simulation::~Simulation() {
@@ -68,41 +69,49 @@ Simulation::~Simulation() {
 // --- the world -----------------------------------------------------------------------------------
 
 void Simulation::fail(std::string what) {
-  if (over()) return;
+  if (over() || what.find(options_.only) == std::string::npos) return;
   violation_ = "at " + std::to_string(network_.now()) + " ms: " + std::move(what);
   trace(violation_);
   if (options_.trace) trace_nodes();
 }
 
-void Simulation::trace_nodes() {
-  for (auto& node : nodes_) {
-    if (!node->up()) {
-      trace(node->name() + " is down");
-      continue;
-    }
-    const Membership& membership = node->membership();
-    const OwnershipState& own = membership.epochs();
-    const LogPosition position = node->log().position();
-    const auto told = membership.member(node->id());
-    SimNode* primary = membership.primary() ? find(membership.primary()) : nullptr;
-    std::string text = node->name() + " " + node->id().hex().substr(0, 8) +
-                       (primary != nullptr ? " replica of " + primary->name() : " primary") +
-                       ", claims '" + own.slots.text() + "' in " +
-                       std::to_string(own.config_epoch) + ", told '" +
-                       (told ? told->claim.slots.text() : "") + "' in " +
-                       std::to_string(told ? told->claim.epoch : 0) + ", current " +
-                       std::to_string(own.current_epoch) + ", owns " +
-                       std::to_string(membership.slots().count_of(node->id())) + ", health " +
-                       std::to_string(static_cast<int>(membership.health(network_.now()))) +
-                       ", log " + std::to_string(position.offset) + " of " +
-                       position.lineage().hex().substr(0, 8) + (position.owed ? " owes" : "") +
-                       (node->cluster().settled() ? "" : ", unsettled") + ", sees";
-    for (const auto& other : nodes_) {
-      constexpr const char* kMarks[] = {"+", "?", "-"};
-      text += kMarks[static_cast<size_t>(membership.liveness(other->id()))];
-    }
-    trace(text);
+std::string Simulation::describe(SimNode& node, bool all) {
+  if (!node.up()) return node.name() + " is down";
+  const Membership& membership = node.membership();
+  const OwnershipState& own = membership.epochs();
+  SimNode* primary = membership.primary() ? find(membership.primary()) : nullptr;
+  constexpr const char* kLinks[] = {"idle", "connecting", "syncing", "connected"};
+  const ReplicationStatus replication = node.cluster().replication();
+  const LogPosition position = node.log().position();
+  std::string text =
+      node.name() + " " + node.id().hex().substr(0, 8) +
+      (primary != nullptr ? " replica of " + primary->name() + " " +
+                                kLinks[static_cast<size_t>(replication.primary.state)]
+                          : " primary") +
+      ", claims '" + own.slots.text() + "' in " + std::to_string(own.config_epoch) + ", owns " +
+      std::to_string(membership.slots().count_of(node.id())) + ", health " +
+      std::to_string(static_cast<int>(membership.health(network_.now()))) + ", lineage " +
+      position.lineage().hex().substr(0, 8) + (position.owed ? " owes" : "") +
+      (node.cluster().settled() ? "" : ", unsettled") + ", sees ";
+  for (const auto& other : nodes_) {
+    constexpr const char* kMarks[] = {"+", "?", "-"};
+    text += kMarks[static_cast<size_t>(membership.liveness(other->id()))];
   }
+  if (!all) return text;
+  const auto told = membership.member(node.id());
+  return text + ", knows " + std::to_string(membership.members().size()) + ", told '" +
+         told->claim.slots.text() + "' in " + std::to_string(told->claim.epoch) + ", current " +
+         std::to_string(own.current_epoch) + ", log " + std::to_string(position.offset) + ", " +
+         std::to_string(replication.replicas.size()) + " replicas";
+}
+
+void Simulation::trace_change(SimNode& node) {
+  const std::string now = describe(node, false);
+  if (std::exchange(traced_[node.index()], now) != now) trace("    " + now);
+}
+
+void Simulation::trace_nodes() {
+  for (auto& node : nodes_) trace(describe(*node, true));
 }
 
 void Simulation::trace(const std::string& what) const {
@@ -143,6 +152,7 @@ void Simulation::look() {
   in(kLookMs, [this] { look(); });
   for (auto& node : nodes_) {
     observer_.look(*node);
+    if (options_.trace) trace_change(*node);
     if (settings_.purge && random_.one_in(20)) (void)node->engine().compact({}, {});
   }
 }
@@ -258,11 +268,11 @@ void Simulation::check() {
     const auto mine = rows_of(node->engine());
     const auto theirs = rows_of(primary.engine());
     if (mine != theirs) {
-      return fail(node->name() + " has other rows than its primary, " + primary.name() + ": " +
-                  std::to_string(mine.size()) + " and " + std::to_string(theirs.size()));
+      fail(node->name() + " has other rows than its primary, " + primary.name() + ": " +
+           std::to_string(mine.size()) + " and " + std::to_string(theirs.size()));
     }
     if (node->keyspace().key_count(0) != primary.keyspace().key_count(0)) {
-      return fail(node->name() + " counts other keys than its primary");
+      fail(node->name() + " counts other keys than its primary");
     }
   }
   const std::string violation = ledger_.check([this](const std::string& key) -> Engine* {

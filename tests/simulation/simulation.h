@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -38,6 +39,8 @@ struct SimulationOptions {
   uint64_t seed = 1;
   TimeMs trouble_ms = 15'000;
   bool trace = false;  // prints what happens
+  /// Violations that don't contain it are passed over: a mutant breaks more than one invariant.
+  std::string only{};
   ClusterFault cluster_fault = ClusterFault::kNone;
   ReplicationDriver::Fault driver_fault = ReplicationDriver::Fault::kNone;
   ReplicationFault replication_fault = ReplicationFault::kNone;
@@ -71,6 +74,8 @@ class Simulation {
   // The world.
   void fail(std::string what);
   void trace(const std::string& what) const;
+  std::string describe(SimNode& node, bool all);
+  void trace_change(SimNode& node);  // if it is another than it was
   void trace_nodes();
   bool over() const { return !violation_.empty(); }
   void run_for(TimeMs ms);
@@ -97,6 +102,7 @@ class Simulation {
   SimNode* choose_server(uint16_t slot);
   void execute(SimNode& node, const std::string& key);
   void acknowledge(Ledger::Number number);
+  size_t copies_needed(SimNode& node, WriteAcks acks);
   void await_copies(SimNode& node, Ledger::Number number, WriteAcks acks);
 
   // Trouble (trouble.cc).
@@ -120,6 +126,7 @@ class Simulation {
   void fail_over();
   void forget_and_meet();
   void meet_forgotten();
+  void employ_forgotten();
   void start_again(SimNode& node);
   void cut(const SimNode& from, const SimNode& to);
   void cut_both(const SimNode& a, const SimNode& b);
@@ -137,9 +144,11 @@ class Simulation {
   Ledger ledger_;
   std::vector<Trouble> troubles_;  // of this run
   bool troubled_ = false;
-  bool forced_ = false;         // a failover without the consent of the others was asked for
-  std::set<size_t> forgotten_;  // nodes that were, at some time
-  std::set<size_t> dark_;       // nodes without power: cut off until they start
+  bool forced_ = false;          // a failover without the consent of the others was asked for
+  std::set<size_t> forgotten_;   // nodes that were, at some time
+  std::vector<TimeMs> lost_at_;  // by node: when its disk lost something
+  std::map<size_t, std::string> traced_;
+  std::set<size_t> dark_;  // nodes without power: cut off until they start
   std::vector<std::unique_ptr<MemoryEngine>> copies_;  // older disks, by node; null: none
   std::string violation_;
   SimulationFigures figures_;

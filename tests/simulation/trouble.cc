@@ -51,6 +51,7 @@ void Simulation::end_trouble() {
   }
   heal_network();
   for (TimeMs ms = 0; ms < 10'000; ms += 1000) in(ms, [this] { meet_forgotten(); });
+  for (TimeMs ms = 5000; ms < 15'000; ms += 1000) in(ms, [this] { employ_forgotten(); });
 }
 
 void Simulation::start_again(SimNode& node) {
@@ -85,6 +86,7 @@ void Simulation::kill() {
 // Nobody hears from it, not even that its connections are gone.
 void Simulation::power_off(SimNode& node) {
   dark_.insert(node.index());
+  lost_at_[node.index()] = network_.now();
   for (auto& other : nodes_) {
     if (other.get() != &node) cut_both(node, *other);
   }
@@ -130,6 +132,7 @@ void Simulation::old_disk() {
   trace(node.name() + " comes back with an older disk");
   const auto held = ledger_.held(node.engine());
   node.kill();
+  lost_at_[node.index()] = network_.now();
   node.replace_disk(std::move(copy));
   figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
   observer_.disk_changed(node.id());
@@ -142,6 +145,7 @@ void Simulation::empty_disk() {
   trace(node.name() + " comes back with an empty disk");
   const auto held = ledger_.held(node.engine());
   node.kill();
+  lost_at_[node.index()] = network_.now();
   node.empty_disk();
   copies_[node.index()] = nullptr;
   figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
@@ -294,6 +298,20 @@ void Simulation::meet_forgotten() {
     SimNode& node = any_node();
     if (&node == &other || !node.running() || !other.running()) continue;
     (void)node.membership().meet(other.host(), SimNode::kBusPort, network_.now());
+    node.cluster().settle();
+  }
+}
+
+// Nobody remembers what a node was that was forgotten and has lost its disk.
+void Simulation::employ_forgotten() {
+  for (const size_t index : forgotten_) {
+    SimNode& node = *nodes_[index];
+    if (!node.running()) continue;
+    Membership& membership = node.membership();
+    const std::vector<NodeId> owners = membership.slots().owners();
+    if (membership.primary() || owners.empty() || membership.slots().owns_slots(node.id()))
+      continue;
+    (void)membership.replicate(owners.front(), network_.now());
     node.cluster().settle();
   }
 }
