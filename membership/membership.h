@@ -191,6 +191,8 @@ class Membership final : private Roster, private ElectionView {
   TimeMs serve_until() const { return behind_ ? 0 : detector_.serve_until(); }
   /// Whether the cluster was told to forget it, as far as this view goes.
   bool has_forgotten(const NodeId& id) const { return forgotten_stamp(id) != 0; }
+  /// Found, in what others remember of it, that its disk is empty or old.
+  bool has_lost_data() const { return lost_data_; }
   size_t failure_reports(const NodeId& id) const { return detector_.failure_reports(id); }
   /// Equal in views that agree on all members, their entries and who is FAIL.
   uint64_t hash() const;

@@ -259,7 +259,6 @@ Status Server::start_cluster() {
   const Status started = cluster_->start(*config_.current(), port());
   if (!started.ok()) return started;
   context_->cluster = &cluster_->cluster();
-  spdlog::warn("cluster mode is new and not yet proven by its simulation: see docs/cluster.md");
   return Status();
 }
 

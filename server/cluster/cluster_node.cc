@@ -124,7 +124,9 @@ void ClusterNode::on_stranger(const PeerAddress& address, const Status& why) {
 }
 
 void ClusterNode::on_stream_open(StreamId stream, const Remote& remote, uint8_t purpose) {
-  if (!replication_.on_open(stream, remote, purpose)) transport_.close_stream(stream);
+  // Nobody copies from a node that has lost its data.
+  const bool refused = !remote.outbound && membership_->has_lost_data();
+  if (refused || !replication_.on_open(stream, remote, purpose)) transport_.close_stream(stream);
   settle();
 }
 
