@@ -20,12 +20,15 @@ class Node:
     def port(self):
         return self.server.port
 
+    def connect(self):
+        return Connection(self.port, host=self.server.host)
+
     def call(self, *args):
         """The reply; connects anew once when the connection is gone."""
         for last_try in (False, True):
             try:
                 if self.connection is None:
-                    self.connection = Connection(self.port)
+                    self.connection = self.connect()
                 return self.connection.call(*args)
             except (OSError, ConnectionClosed):
                 self.disconnect()
@@ -102,7 +105,7 @@ class Cluster:
         return self.nodes[index]
 
     def meet(self, node, other):
-        node.text("CLUSTER", "MEET", "127.0.0.1", other.port, other.bus_port)
+        node.text("CLUSTER", "MEET", other.server.host, other.port, other.bus_port)
 
     def create(self, primaries):
         """Slots to the first `primaries` nodes; the others replicate them in turn."""

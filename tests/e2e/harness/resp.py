@@ -39,8 +39,8 @@ def is_error(reply):
 class Connection:
     """One client. Not thread-safe."""
 
-    def __init__(self, port, timeout_s=DEFAULT_TIMEOUT_S):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout_s)
+    def __init__(self, port, timeout_s=DEFAULT_TIMEOUT_S, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout=timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.position = 0

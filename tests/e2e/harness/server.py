@@ -69,6 +69,7 @@ class Server:
         self.args = [str(arg) for arg in args]
         self.appendfsync = appendfsync
         self.wrapper = list(wrapper)
+        self.host = "127.0.0.1"
         self.port = None
         self.password = None
         self.process = None
@@ -121,7 +122,7 @@ class Server:
     def answers(self):
         """Whether PING gets PONG (or a demand for a password) now."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+            with socket.create_connection((self.host, self.port), timeout=1) as probe:
                 probe.sendall(b"PING\r\n")
                 reply = probe.recv(64)
                 return reply.startswith(b"+PONG") or reply.startswith(b"-NOAUTH")
