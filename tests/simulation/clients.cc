@@ -75,7 +75,7 @@ void Simulation::execute(SimNode& node, const std::string& key) {
 }
 
 void Simulation::acknowledge(Ledger::Number number) {
-  ledger_.acknowledge(number);
+  ledger_.acknowledge(number, network_.now());
   ++figures_.acknowledged;
 }
 

@@ -61,6 +61,11 @@ std::string Ledger::add(Write write, WriterId writer, Engine& engine, Number* nu
   return {};
 }
 
+void Ledger::acknowledge(Number number, TimeMs now) {
+  writes_[number].acknowledged = true;
+  writes_[number].acknowledged_at = now;
+}
+
 bool Ledger::has(MemoryEngine& engine, Number number, bool durable) const {
   const Write& write = writes_[number];
   std::string value;
@@ -127,6 +132,23 @@ std::string Ledger::check_row(const std::string& row_key, Engine& engine,
   if (!known) return "a row that nobody wrote: " + writes_[numbers.front()].key;
   if (increments_only && *counter_value(*row) > most) {
     return "increments count twice: " + writes_[numbers.front()].key;
+  }
+  return increments_only ? std::string() : check_order(*row, numbers);
+}
+
+std::string Ledger::check_order(const RowView& row, const std::vector<Number>& numbers) const {
+  const auto shown = std::find_if(numbers.begin(), numbers.end(), [&](Number number) {
+    const Write& write = writes_[number];
+    return write.version == row.version && write.kind != Write::Kind::kIncrement;
+  });
+  if (shown == numbers.end() || !writes_[*shown].acknowledged) return {};
+  for (const Number number : numbers) {
+    const Write& write = writes_[number];
+    if (!write.acknowledged || write.lost || write.kind == Write::Kind::kIncrement) continue;
+    if (write.version < row.version && write.at > writes_[*shown].acknowledged_at) {
+      return "a write is undone by an older one: " + describe(write) + " by " +
+             describe(writes_[*shown]);
+    }
   }
   return {};
 }

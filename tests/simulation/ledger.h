@@ -4,7 +4,8 @@
 // A store *has* a write when its row has the write's version or a greater one; an increment, when
 // its writer's running total in the counter is not below that after the increment. An acknowledged
 // write is *required* until the last store that has it loses it with a disk, or with the power what
-// was never synced: then nobody can bring it back.
+// was never synced: then nobody can bring it back. And what a client wrote after another write was
+// acknowledged isn't undone by that one, on whichever nodes and by whatever clocks the two were.
 //
 // Thread safety: none.
 #pragma once
@@ -17,6 +18,7 @@
 
 #include "rpc/memory_network.h"
 #include "storage/memory_engine.h"
+#include "storage/row.h"
 #include "storage/version.h"
 
 namespace syntropy::testing {
@@ -33,6 +35,7 @@ struct Write {
   size_t node = 0;  // that executed it
   TimeMs at = 0;
   bool acknowledged = false;
+  TimeMs acknowledged_at = 0;
   bool lost = false;  // with the last store that had it
 };
 
@@ -42,7 +45,7 @@ class Ledger {
 
   /// Fills in what the row of `write` in `engine` says. Empty when all is well.
   std::string add(Write write, WriterId writer, Engine& engine, Number* number);
-  void acknowledge(Number number) { writes_[number].acknowledged = true; }
+  void acknowledge(Number number, TimeMs now);
   const Write& write(Number number) const { return writes_[number]; }
   size_t size() const { return writes_.size(); }
 
@@ -62,6 +65,7 @@ class Ledger {
  private:
   std::string check_row(const std::string& row_key, Engine& engine,
                         const std::vector<Number>& numbers) const;
+  std::string check_order(const RowView& row, const std::vector<Number>& numbers) const;
 
   std::vector<Write> writes_;
 };
