@@ -38,6 +38,7 @@ class Plan:
 def write_until(stop, ports, slots, latest, pipe):
     """A client's process. Sends [(begin, end)] of the writes that succeeded; `slots`: only there.
     `latest`: where it tells when its latest one began."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, which ends this
     logging.disable(logging.CRITICAL)  # the client's, which has tracebacks for each redirection
     # Left to itself, redis-py 4.3 asks the owner of slot 0 first where the slots are, and when that
     # node is dead it never gets further (it can't copy its own options): so it asks `ports`.
