@@ -171,6 +171,10 @@ class Keyspace {
   /// none.
   HlcStamp ahead_stamp_ = 0;
   bool ahead_unsaved_ = false;  // the next batch must carry it
+  HlcStamp newest_remote_ = 0;  // the greatest stamp of another node that came since the start
+  uint64_t newest_remote_at_us_ = 0;  // and when: monotonic
+  /// Writes are stamped above it as well: ahead_stamp_ when this node became the writer.
+  HlcStamp reign_floor_ = 0;
   ExpiryWatermark watermark_;
 
   // What the purge policy may learn once it is durable.

@@ -37,6 +37,7 @@ Status LogApplier::move(bool writer, Make&& make) {
   Tick tick(keyspace_);
   tick.begin_command(0, ReadTier::kDisk);
   tick.begin_write();  // the log stands still from here on
+  if (writer) tick.outrun_last_writer();
   LogChange change;
   change.kind = LogChange::Kind::kMove;
   change.position = make();

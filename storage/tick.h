@@ -138,6 +138,10 @@ class Tick {
   /// database above ours), kIncomplete (what is stored isn't in memory: see misses()), or what
   /// reading it met. A stamp too far ahead of our clock is counted for an alarm, and stored.
   Result<bool> merge_row(std::string_view row_key, std::string_view row_value);
+  /// This node becomes the writer: from here on its versions are above all that the last writer can
+  /// have given until now, what never came here included. That one's clock may be ahead of ours, and
+  /// what it still hands over is older than what is written here from now on.
+  void outrun_last_writer();
   /// Merges what FLUSHDB does on another node: rows of the *physical* database with a stamp up to
   /// `stamp` are dead; the greatest stamp stays. False when that changes nothing. Constant time if
   /// `stamp` is above all rows here, else it counts those that survive, holding the lock. Not in a

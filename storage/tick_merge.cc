@@ -1,4 +1,5 @@
 // What a tick takes over from other nodes: rows and flush stamps, merged into what is stored.
+#include <algorithm>
 #include <cassert>
 
 #include "storage/base/hlc.h"
@@ -77,7 +78,20 @@ void Tick::follow_clocks_of(const RowView& row) {
   for (const CounterEntry& entry : counter->entries) follow_clock(entry.stamp);
 }
 
+void Tick::outrun_last_writer() {
+  if (keyspace_.newest_remote_ != 0) {
+    const uint64_t passed_us = keyspace_.clock_.monotonic_us() - keyspace_.newest_remote_at_us_;
+    const uint64_t by_now_ms = hlc_ms(keyspace_.newest_remote_) + passed_us / 1000 + 2;
+    follow_clock(hlc_stamp(std::min(by_now_ms, kHlcMaxMs), 0));
+  }
+  keyspace_.reign_floor_ = keyspace_.ahead_stamp_;
+}
+
 void Tick::follow_clock(HlcStamp remote) {
+  if (remote > keyspace_.newest_remote_) {
+    keyspace_.newest_remote_ = remote;
+    keyspace_.newest_remote_at_us_ = keyspace_.clock_.monotonic_us();
+  }
   Hlc& hlc = keyspace_.hlc_;
   if (remote <= hlc.last()) return;
   const uint64_t wall_ms = keyspace_.clock_.wall_ms();

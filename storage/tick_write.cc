@@ -1,4 +1,5 @@
 // The writing half of a tick: every function here works on the overlay, under the keyspace's lock.
+#include <algorithm>
 #include <cassert>
 
 #include "storage/base/hlc.h"
@@ -32,7 +33,7 @@ HlcStamp Tick::stamp_above(HlcStamp floor) {
 
 Version Tick::next_version(const Located& replaced) {
   // Stamps that came from elsewhere may be ahead of our clock, and our write must win.
-  HlcStamp floor = flush_stamp(replaced.db);
+  HlcStamp floor = std::max(flush_stamp(replaced.db), keyspace_.reign_floor_);
   if (replaced.row) {
     Result<RowView> row = decode_row(replaced.row->value());
     if (row.ok()) floor = std::max(floor, expiry_version_of(*row).stamp);

@@ -253,6 +253,33 @@ TEST_F(ReplicationLogTest, PromotedReplicaContinuesTheOthers) {
   EXPECT_EQ(other.log().position(), replica_.log().position());
 }
 
+TEST_F(ReplicationLogTest, WriteAfterATakeoverIsNewerThanWhatTheOldPrimaryStillHandsOver) {
+  // The replica's clock is behind: within what it follows, and far beyond it.
+  for (const uint64_t behind_ms : {20'000, 3'600'000}) {
+    SCOPED_TRACE(behind_ms);
+    Store primary(300), replica(400);
+    replica.clock_.set_wall_ms(primary.clock_.wall_ms() - behind_ms);
+    ASSERT_TRUE(primary.applier().begin_lineage(id('a')).ok());
+    ASSERT_TRUE(replica.applier().follow(primary.log().position().history, 0, {}).ok());
+    ASSERT_TRUE(primary.put("known", "1").ok());
+    replica.pull(primary);
+    const uint64_t common = replica.log().offset();
+
+    primary.clock_.advance_ms(2000);
+    replica.clock_.advance_ms(2000);
+    ASSERT_TRUE(primary.put("known", "2").ok());
+    ASSERT_TRUE(primary.put("unknown", "2").ok());
+    ASSERT_TRUE(primary.put("alone", "2").ok());
+    ASSERT_TRUE(replica.applier().begin_lineage(id('b')).ok());
+    ASSERT_TRUE(replica.put("known", "3").ok());
+    ASSERT_TRUE(replica.put("unknown", "3").ok());
+    ASSERT_TRUE(replica.applier().take_over(*primary.log().read(common, SIZE_MAX)).ok());
+    EXPECT_EQ(replica.get("known"), "3");
+    EXPECT_EQ(replica.get("unknown"), "3");
+    EXPECT_EQ(replica.get("alone"), "2");
+  }
+}
+
 TEST_F(ReplicationLogTest, OldPrimaryGoesBackToTheCommonPoint) {
   ASSERT_TRUE(primary_.put("a", "1").ok());
   replica_.pull(primary_);
