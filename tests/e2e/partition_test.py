@@ -18,7 +18,7 @@ from harness.case import E2ETest, main
 from harness.server import find_redis_server, server_under_test
 
 WHY_NOT = netns.missing()
-HEADINGS = ("scenario", "server", "acknowledged", "lost", "older value", "by the cut-off side", "of these lost",
+HEADINGS = ("scenario", "server", "acknowledged", "lost", "older value", "keys of the cut-off side", "lost",
             "deletes", "back", "increments", "lost", "unavailable s")
 
 
@@ -45,10 +45,10 @@ class Partition(E2ETest):
 
 def row(result, server):
     verdict = result.verdict
-    cut = result.cut_side_acknowledged
+    cut_off = (verdict.keys_of_far_side, verdict.lost_of_far_side)
     return (result.scenario.name, server, verdict.acknowledged, len(verdict.lost),
-            len(verdict.older), "-" if cut is None else cut,
-            "-" if cut is None else len(verdict.lost_of_far_side), verdict.deletes, len(verdict.back),
+            len(verdict.older), *(cut_off if result.scenario.far_is_cut else "--"),
+            verdict.deletes, len(verdict.back),
             verdict.increments, verdict.increments_lost, f"{result.unavailable_s:.1f}")
 
 

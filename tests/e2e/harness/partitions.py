@@ -218,7 +218,6 @@ class Run:
         self.done = []            # (ledgers of a round)
         self.unavailable_s = 0.0
         self.rest_s = 0.0
-        self.cut_side_acknowledged = 0
 
     @property
     def network(self):
@@ -274,7 +273,6 @@ class Run:
                 writer.stop()
         self.unavailable_s = max(self.unavailable_s,
                                  longest_gap_s(self.main_writer.ledger.times, begin, end))
-        self.cut_side_acknowledged += self.far_writer.ledger.during_fault
         self.done += [writer.ledger for writer in self.writers]
         self.rest_s = max(self.rest_s, self.cluster.wait_at_rest())
 
@@ -431,7 +429,6 @@ class Result:
     def __init__(self, scenario, run, verdict, copies_differ):
         self.scenario, self.verdict, self.copies_differ = scenario, verdict, copies_differ
         self.unavailable_s, self.rest_s = run.unavailable_s, run.rest_s
-        self.cut_side_acknowledged = run.cut_side_acknowledged if scenario.far_is_cut else None
         self.errors = sum((ledger.errors for ledger in run.done), collections.Counter())
 
     def is_clean(self):
@@ -453,6 +450,8 @@ def _environments(scenario):
     """Of the first primary and its replica the clock is ahead, of the second's behind."""
     if not scenario.shifted:
         return ()
+    if shift_library() is None:
+        raise ServerFailure("SYNTROPY_E2E_SHIFTED_CLOCK names no library")
     shifts = [CLOCK_SHIFT_S, -CLOCK_SHIFT_S, 0, 0, 0, 0]
     return [[f"LD_PRELOAD={shift_library()}", f"SYNTROPY_CLOCK_SHIFT_S={shift}"] if shift else []
             for shift in shifts]
