@@ -1,7 +1,9 @@
 // The public API (server/public/syntropy/node.h) over a Server whose loop has a thread of its own.
 #include <algorithm>
+#include <future>
 #include <thread>
 
+#include "server/cluster/redirect.h"
 #include "server/config/load.h"
 #include "server/public/syntropy/node.h"
 #include "server/server.h"
@@ -14,6 +16,8 @@ namespace {
 constexpr uint16_t kDatabase = 0;
 constexpr uint64_t kScanRows = 256;  // per tick of a scan
 constexpr uint64_t kDrainKeys = 1000;
+constexpr std::chrono::milliseconds kJoinPoll(20);
+constexpr std::chrono::milliseconds kMeetAgain(1000);  // each meeting is tried for that long
 
 Status closed() { return Status::unavailable("the node is closed"); }
 
@@ -59,9 +63,43 @@ struct Node::State {
     return ended;
   }
 
+  /// Why a request for these keys isn't served here.
+  template <class Keys>
+  Status elsewhere(Tick& tick, const Keys& keys, bool writes) {
+    Cluster* const cluster = server->context().cluster;
+    if (cluster == nullptr) return Status();
+    const std::shared_ptr<const Routing> routing = cluster->gate().routing();
+    RequestKeys request;
+    for (const std::string_view key : keys) request.add(key);
+    if (request.empty()) return Status();
+    if (moves_here(*routing, request)) {
+      for (const std::string_view key : keys)
+        request.note_lookup(tick.get(kDatabase, key).has_value());
+      if (!tick.error().ok()) return tick.error();
+    }
+    RequestTerms terms;
+    terms.writes = writes;
+    terms.may_serve = cluster->gate().may_serve(server->context().clock.monotonic_us() / 1000);
+    terms.reads_when_down = server->context().config.current()->cluster.allow_reads_when_down;
+    const std::string error = redirect(*routing, request, terms);
+    return error.empty() ? Status() : Status::unavailable(error);
+  }
+
+  /// Waits until as many nodes hold what was written as is promised.
+  Status await_copies() {
+    Cluster* const cluster = server->context().cluster;
+    const auto config = server->context().config.current();
+    if (cluster == nullptr || config->cluster.write_acks == WriteAcks::kOne) return Status();
+    std::promise<Status> promise;
+    cluster->await(config->cluster.write_acks, config->cluster.write_acks_timeout_ms,
+                   [&promise](const Status& held) { promise.set_value(held); });
+    const Status held = promise.get_future().get();
+    return held.ok() ? held : Status::unavailable("NOREPLICAS " + std::string(held.message()));
+  }
+
   /// Runs `write` in a tick of its own and waits as the durability policy says.
-  template <class Write>
-  Status commit(Write&& write) {
+  template <class Keys, class Write>
+  Status commit(const Keys& keys, Write&& write) {
     Durability& durability = server->durability();
     Status ended;
     bool wrote = false;
@@ -69,13 +107,17 @@ struct Node::State {
       Tick tick(server->keyspace());
       tick.begin_command(server->context().clock.wall_ms(), ReadTier::kDisk);
       tick.begin_write();
-      write(tick);
-      ended = tick.error();
+      ended = elsewhere(tick, keys, true);
+      if (ended.ok()) {
+        write(tick);
+        ended = tick.error();
+      }
       wrote = ended.ok() && tick.has_writes();
       if (ended.ok()) ended = tick.commit();
     }  // nobody waits for a sync while it holds the writers' lock
     const Status durable = durability.finish_tick(wrote && ended.ok());
-    return ended.ok() && wrote ? durable : ended;
+    if (!ended.ok() || !wrote || !durable.ok()) return ended.ok() && wrote ? durable : ended;
+    return await_copies();
   }
 
   uint64_t expiry_of(std::chrono::milliseconds ttl) const {
@@ -116,6 +158,8 @@ Result<std::optional<std::string>> Node::get(std::string_view key) {
   if (!state_) return closed();
   Tick tick(state_->server->keyspace());
   tick.begin_command(state_->server->context().clock.wall_ms(), ReadTier::kDisk);
+  const Status elsewhere = state_->elsewhere(tick, std::initializer_list{key}, false);
+  if (!elsewhere.ok()) return elsewhere;
   const std::optional<RowView> row = tick.get(kDatabase, key);
   if (!tick.error().ok()) return tick.error();
   if (!row) return std::optional<std::string>();
@@ -133,7 +177,8 @@ Status Node::put(std::string_view key, std::string_view value, std::chrono::mill
 Result<bool> Node::erase(std::string_view key) {
   if (!state_) return closed();
   bool erased = false;
-  const Status done = state_->commit([&](Tick& tick) { erased = tick.erase(kDatabase, key); });
+  const Status done = state_->commit(std::initializer_list{key},
+                                     [&](Tick& tick) { erased = tick.erase(kDatabase, key); });
   if (!done.ok()) return done;
   return erased;
 }
@@ -143,7 +188,9 @@ Status Node::write(const WriteBatch& batch) {
   const bool negative = std::any_of(batch.changes_.begin(), batch.changes_.end(),
                                     [](const auto& change) { return change.ttl.count() < 0; });
   if (negative) return Status::invalid_argument("a negative time to live");
-  return state_->commit([&](Tick& tick) {
+  std::vector<std::string_view> keys;
+  for (const WriteBatch::Change& change : batch.changes_) keys.push_back(change.key);
+  return state_->commit(keys, [&](Tick& tick) {
     for (const WriteBatch::Change& change : batch.changes_) {
       if (change.value) {
         tick.put(kDatabase, change.key, RowKind::kString, *change.value,
@@ -182,7 +229,7 @@ Result<uint64_t> Node::count() {
   if (!state_) return closed();
   uint64_t count = 0;
   for (uint64_t drained = kDrainKeys; drained == kDrainKeys;) {
-    const Status done = state_->commit([&](Tick& tick) {
+    const Status done = state_->commit(std::initializer_list<std::string_view>{}, [&](Tick& tick) {
       drained = tick.drain_expired(kDrainKeys);
       count = tick.key_count(kDatabase);
     });
@@ -197,6 +244,45 @@ Status Node::flush() {
 }
 
 uint16_t Node::port() const { return state_ ? state_->server->port() : 0; }
+
+uint16_t Node::bus_port() const { return state_ ? state_->server->bus_port() : 0; }
+
+Status Node::join(std::string_view host, uint16_t bus_port, std::chrono::milliseconds patience) {
+  if (!state_) return closed();
+  Cluster* const cluster = state_->server->context().cluster;
+  if (cluster == nullptr) {
+    return Status::unavailable(
+        "this node isn't part of a cluster: open it with cluster-enabled yes");
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  for (auto meet_at = begin;;) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= meet_at) {
+      meet_at = now + kMeetAgain;
+      const Status begun = cluster->call([&](Cluster& self) {
+        const Status meeting = self.membership().meet(std::string(host), bus_port, self.now());
+        self.settle();
+        return meeting;
+      });
+      if (!begun.ok()) return begun;
+    }
+    const bool met = cluster->call([&](Cluster& self) {
+      const Membership& membership = self.membership();
+      const MemberList& members = membership.members();
+      return std::any_of(members.begin(), members.end(), [&](const MemberRecordPtr& member) {
+        const std::optional<MemberView> view = membership.member(member->id);
+        return view->id != membership.self() && !view->contact &&
+               view->address.bus_port == bus_port;
+      });
+    });
+    if (met) return Status();
+    if (now >= begin + patience) {
+      return Status::unavailable("no node of a cluster answers at " + std::string(host) +
+                                 ", bus port " + std::to_string(bus_port));
+    }
+    std::this_thread::sleep_for(kJoinPoll);
+  }
+}
 
 Status Node::close() {
   if (!state_) return closed();

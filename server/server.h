@@ -58,6 +58,7 @@ class Server {
   Keyspace& keyspace() { return *keyspace_; }
   Durability& durability() { return *durability_; }
   uint16_t port() const { return listener_ ? listener_->port() : 0; }
+  uint16_t bus_port() const { return cluster_ ? cluster_->bus_port() : 0; }
 
  private:
   Server(const Config& config, const std::string& config_file);

@@ -45,6 +45,7 @@ class ClusterService {
 
   /// After start().
   Cluster& cluster() { return *node_; }
+  uint16_t bus_port() const { return transport_->port(); }
 
  private:
   explicit ClusterService(const Parts& parts);

@@ -122,6 +122,59 @@ TEST_F(EmbeddedNodeTest, ClosedNodeRefusesEverything) {
   EXPECT_EQ(node.port(), 0);
 }
 
+// --- in a cluster --------------------------------------------------------------------------------
+
+TEST_F(EmbeddedNodeTest, JoinsAClusterAndServesItsOwnSlots) {
+  const auto member = [&](const std::string& name) {
+    Result<Node> node = try_open({{"cluster-enabled", "yes"},
+                                  {"cluster-node-timeout", "1000"},
+                                  {"unixsocket", dir_ / (name + ".sock")}},
+                                 name);
+    EXPECT_TRUE(node.ok()) << node.status().message();
+    return std::move(*node);
+  };
+  Node first = member("first");
+  Node second = member("second");
+  ASSERT_NE(first.bus_port(), 0);
+  EXPECT_TRUE(first.put("k", "v").is(StatusCode::kUnavailable)) << "nobody has slots yet";
+  RespPeer to_first(dir_ / "first.sock"), to_second(dir_ / "second.sock");
+  ASSERT_EQ(to_first.call("CLUSTER ADDSLOTSRANGE 0 8191"), "+OK\r\n");
+  ASSERT_EQ(to_second.call("CLUSTER ADDSLOTSRANGE 8192 16383"), "+OK\r\n");
+  const Status joined = second.join("127.0.0.1", first.bus_port());
+  ASSERT_TRUE(joined.ok()) << joined.message();
+
+  // "foo" has slot 12182, "bar" 5061.
+  const auto eventually = [](auto&& done) {
+    for (int i = 0; i < 500 && !done(); ++i) std::this_thread::sleep_for(milliseconds(20));
+    return done();
+  };
+  Status put;
+  EXPECT_TRUE(eventually([&] { return (put = second.put("foo", "2")).ok(); })) << put.message();
+  EXPECT_TRUE(eventually([&] { return (put = first.put("bar", "1")).ok(); })) << put.message();
+  EXPECT_EQ(value_of(second, "foo"), "2");
+  const Status moved = first.put("foo", "1");
+  EXPECT_TRUE(moved.is(StatusCode::kUnavailable));
+  EXPECT_TRUE(moved.message().starts_with("MOVED 12182 ")) << moved.message();
+  EXPECT_TRUE(first.get("foo").status().message().starts_with("MOVED "));
+  EXPECT_TRUE(first.erase("foo").status().message().starts_with("MOVED "));
+  WriteBatch both;
+  both.put("foo", "3");
+  both.put("bar", "3");
+  EXPECT_TRUE(first.write(both).message().starts_with("CROSSSLOT ")) << first.write(both).message();
+  EXPECT_EQ(value_of(first, "bar"), "1");
+  EXPECT_EQ(count_of(first), 1u);
+}
+
+TEST_F(EmbeddedNodeTest, JoiningSaysWhyItCannot) {
+  Node alone = open();
+  EXPECT_EQ(alone.bus_port(), 0);
+  EXPECT_TRUE(alone.join("127.0.0.1", 17379).is(StatusCode::kUnavailable));
+  Result<Node> node = try_open({{"cluster-enabled", "yes"}}, "other");
+  ASSERT_TRUE(node.ok()) << node.status().message();
+  EXPECT_TRUE(node->join("not an address", 17379).is(StatusCode::kInvalidArgument));
+  EXPECT_TRUE(node->join("127.0.0.1", 1, milliseconds(50)).is(StatusCode::kUnavailable));
+}
+
 // --- errors of open ----------------------------------------------------------------------------
 
 TEST_F(EmbeddedNodeTest, BadOptionsAreNamed) {

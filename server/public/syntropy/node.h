@@ -8,11 +8,18 @@
 // The node keeps its data in `dir`, which no other process may have open. It works on database 0,
 // the one that Redis clients see first. With the option `port` it serves Redis clients as well.
 //
+// With the option `cluster-enabled` it is a node of a cluster, which replicates and fails over like
+// any other (docs/cluster.md). get, put, erase and write then act on keys whose slot this node
+// owns; for others, on a replica, and while the cluster is down they fail with kUnavailable and the
+// text that a Redis client would get: "MOVED 3999 10.0.0.2:7379" says who has the key. All keys of
+// a batch must have one slot. scan and count see what is on this node. A write returns when as many
+// nodes hold it as `cluster-write-acks` says.
+//
 // Durability follows the option `appendfsync` (everysec unless set): with `always`, a write is on
 // the disk when the call returns; otherwise when flush() returns, or about a second later.
 //
-// Thread safety: all functions except the move and close() may be called from any number of threads;
-// calls that write at the same time share one write to the disk. Calls block on the disk.
+// Thread safety: all functions except the move and close() may be called from any number of
+// threads; calls that write at the same time share one write to the disk. Calls block on the disk.
 #pragma once
 
 #include <chrono>
@@ -93,6 +100,17 @@ class Node {
   Status flush();
   /// The port that Redis clients can connect to; 0: none.
   uint16_t port() const;
+
+  /// Joins the cluster of which the node at `host` (an IP address) is a member; `bus_port` is its
+  /// port on the cluster's bus, 10000 above that for clients unless it is told otherwise. Returns
+  /// when they know each other; slots, or a primary to replicate, are given by CLUSTER commands or
+  /// by `redis-cli --cluster`. kInvalidArgument: not an address; kUnavailable: not in cluster mode,
+  /// or nobody answered within `patience`. A node that has joined once rejoins when it is opened.
+  Status join(std::string_view host, uint16_t bus_port,
+              std::chrono::milliseconds patience = std::chrono::seconds(5));
+  /// Where the other nodes of a cluster reach this one; 0: not in cluster mode. Any free port
+  /// unless `port` or `cluster-port` is set.
+  uint16_t bus_port() const;
 
   /// Makes everything durable, disconnects clients and releases the directory. Later calls of any
   /// function fail with kUnavailable. No other call may be running.
