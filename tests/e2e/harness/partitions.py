@@ -2,7 +2,8 @@
 
 `run(scenario, binary)` makes a cluster of three primaries with a replica each, lets clients of both
 sides write, does to one primary after another what the scenario says, waits until the cluster has
-come to rest and has the contents judged (workload.py).
+come to rest and has the contents judged (workload.py). Power that fails is approximated by kill -9:
+what the kernel has is kept (tests/storage has tests that lose it).
 """
 
 import collections
