@@ -285,7 +285,11 @@ void ReplicationDriver::pump(Downstream& replica, TimeMs now) {
     if (ready.send.empty()) break;
   }
   if (replica.session->following() && !std::exchange(replica.counted, true)) {
-    ++(replica.session->copied() ? full_syncs_ : partial_syncs_);
+    const bool copied = replica.session->copied();
+    ++(copied ? full_syncs_ : partial_syncs_);
+    spdlog::info("replica {} {} offset {}", replica.node.hex(),
+                 copied ? "has a copy of all rows and follows from" : "goes on from",
+                 replica.session->acknowledged());
   }
 }
 

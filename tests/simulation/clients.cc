@@ -43,6 +43,9 @@ void Simulation::execute(SimNode& node, const std::string& key) {
   Write write;
   write.key = key;
   write.node = node.index();
+  write.began = node.began();
+  write.clock_set = node.clock().set_at();
+  write.history = node.log().position().history;
   write.at = network_.now();
   bool wrote = true;
   const Status done = node.write([&](Tick& tick) {

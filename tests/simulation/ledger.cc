@@ -45,6 +45,18 @@ bool has_write(Engine& engine, const Write& write) {
   return value && shows(*value, write);
 }
 
+// Whether the node of the later write could know the clock of the other one.
+bool knew_clock(const Write& later, const Write& earlier) {
+  if (later.began > earlier.at || earlier.clock_set > later.began) return false;
+  const LineageId& lineage = earlier.history.back().id;
+  for (size_t i = 0; i < later.history.size(); ++i) {
+    const bool last = i + 1 == later.history.size();
+    const bool bytes = last || later.history[i + 1].start > later.history[i].start;
+    if (later.history[i].id == lineage && bytes) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string Ledger::add(Write write, WriterId writer, Engine& engine, Number* number) {
@@ -145,6 +157,7 @@ std::string Ledger::check_order(const RowView& row, const std::vector<Number>& n
   for (const Number number : numbers) {
     const Write& write = writes_[number];
     if (!write.acknowledged || write.lost || write.kind == Write::Kind::kIncrement) continue;
+    if (!knew_clock(write, writes_[*shown])) continue;
     if (write.version < row.version && write.at > writes_[*shown].acknowledged_at) {
       return "a write is undone by an older one: " + describe(write) + " by " +
              describe(writes_[*shown]);

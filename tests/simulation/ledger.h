@@ -6,6 +6,9 @@
 // write is *required* until the last store that has it loses it with a disk, or with the power what
 // was never synced: then nobody can bring it back. And what a client wrote after another write was
 // acknowledged isn't undone by that one, on whichever nodes and by whatever clocks the two were.
+// (Not
+// judged where the later node can't know by how much the clock of the earlier one is ahead: it has
+// begun its life, or that clock was set, in between, or it never had a byte of that one's log.)
 //
 // Thread safety: none.
 #pragma once
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "rpc/memory_network.h"
+#include "storage/lineage.h"
 #include "storage/memory_engine.h"
 #include "storage/row.h"
 #include "storage/version.h"
@@ -32,7 +36,10 @@ struct Write {
   Version version;      // of the row after it
   WriterId writer = 0;  // of an increment, with the total after it
   int64_t total = 0;
-  size_t node = 0;  // that executed it
+  size_t node = 0;               // that executed it
+  TimeMs began = 0;              // when that node's life began
+  TimeMs clock_set = 0;          // when its clock was set last; 0: not in this run
+  std::vector<Lineage> history;  // of its log
   TimeMs at = 0;
   bool acknowledged = false;
   TimeMs acknowledged_at = 0;

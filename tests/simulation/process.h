@@ -63,6 +63,13 @@ class SimClock final : public Clock {
   uint64_t monotonic_us() const override { return (network_.now() + kMonotonicStartMs) * 1000; }
   /// How far the wall clock is ahead; negative: behind.
   void set_ahead_ms(int64_t ms) { ahead_ms_ = ms; }
+  /// The same, in the midst of its life.
+  void jump_to_ms(int64_t ahead_ms) {
+    ahead_ms_ = ahead_ms;
+    set_at_ = network_.now();
+  }
+  /// When it jumped last; 0: never.
+  TimeMs set_at() const { return set_at_; }
   int64_t ahead_ms() const { return ahead_ms_; }
 
  private:
@@ -70,6 +77,7 @@ class SimClock final : public Clock {
 
   const MemoryNetwork& network_;
   int64_t ahead_ms_ = 0;
+  TimeMs set_at_ = 0;
 };
 
 }  // namespace syntropy::testing

@@ -41,6 +41,7 @@ ClusterNodeOptions SimNode::cluster_options() {
 
 void SimNode::start() {
   process_ = std::make_unique<Process>(network_);
+  began_ = network_.now();
   KeyspaceOptions options;
   options.databases = 1;
   options.row_cache_bytes = 64 * 1024;

@@ -54,6 +54,7 @@ class SimNode {
   std::string name() const { return "node " + std::to_string(index_); }
 
   bool up() const { return process_ != nullptr; }
+  TimeMs began() const { return began_; }  // its present life
   bool running() const { return up() && !process_->stopped(); }
   void start();
   /// The end of the process: what was written stays.
@@ -100,6 +101,7 @@ class SimNode {
   PurgePolicy purge_;
   std::unique_ptr<MemoryEngine> engine_;
   NodeId id_;
+  TimeMs began_ = 0;
   TimeMs clients_wait_until_ = 0;
 
   // One life.

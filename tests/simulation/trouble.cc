@@ -265,7 +265,7 @@ void Simulation::set_clocks() {
   SimNode& node = any_node();
   const int64_t ahead = kAhead[random_.below(std::size(kAhead))];
   trace("the clock of " + node.name() + " is " + std::to_string(ahead) + " ms ahead");
-  node.clock().set_ahead_ms(ahead);
+  node.clock().jump_to_ms(ahead);
 }
 
 void Simulation::fail_over() {
