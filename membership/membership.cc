@@ -11,7 +11,7 @@ constexpr EntryVersion kVersionBlock = 4096;
 // Where nobody answers (GossipMode::kPush), a node that starts again speaks after so many messages.
 constexpr int kEnoughPushes = 20;
 // How long a node that has lost its disk waits for the memory of a majority.
-constexpr TimeMs kMostTimeouts = 4;
+constexpr TimeMs kMemoryTimeouts = 4;
 
 MemberList stored_members(const MembershipState& state) {
   MemberList members;
@@ -225,7 +225,7 @@ bool Membership::heard_enough(const NodeId& from, const GossipMessage& message, 
       return owner == self_ || answered_.contains(owner);
     });
     return static_cast<size_t>(answered) > owners.size() / 2 ||
-           now >= *stranger_at_ + kMostTimeouts * options_.detector.node_timeout;
+           now >= *stranger_at_ + kMemoryTimeouts * options_.detector.node_timeout;
   }
   return options_.gossip.mode == GossipMode::kPush && ++pushes_heard_ >= kEnoughPushes;
 }
