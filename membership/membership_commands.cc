@@ -50,6 +50,9 @@ Meet Membership::introduction(uint64_t token, bool reply_wanted) const {
 
 uint64_t Membership::forgotten_stamp(const NodeId& node) const {
   uint64_t stamp = 0;
+  for (const NodeStamp& own : forgotten_) {  // told or not yet
+    if (own.node == node) stamp = own.stamp;
+  }
   for (const MemberRecordPtr& member : members()) {
     const std::string_view value = member->value(EntryKey::kForgotten);
     if (value.size() <= 1) continue;
