@@ -1,6 +1,7 @@
 // The public API (server/public/syntropy/node.h) over a Server whose loop has a thread of its own.
 #include <algorithm>
 #include <future>
+#include <set>
 #include <thread>
 
 #include "server/cluster/redirect.h"
@@ -116,8 +117,8 @@ struct Node::State {
       if (ended.ok()) ended = tick.commit();
     }  // nobody waits for a sync while it holds the writers' lock
     const Status durable = durability.finish_tick(wrote && ended.ok());
-    if (!ended.ok() || !wrote || !durable.ok()) return ended.ok() && wrote ? durable : ended;
-    return await_copies();
+    if (!ended.ok() || !wrote) return ended;
+    return durable.ok() ? await_copies() : durable;
   }
 
   uint64_t expiry_of(std::chrono::milliseconds ttl) const {
@@ -254,6 +255,11 @@ Status Node::join(std::string_view host, uint16_t bus_port, std::chrono::millise
     return Status::unavailable(
         "this node isn't part of a cluster: open it with cluster-enabled yes");
   }
+  const std::set<NodeId> before = cluster->call([](Cluster& self) {
+    std::set<NodeId> known;
+    for (const MemberRecordPtr& member : self.membership().members()) known.insert(member->id);
+    return known;
+  });
   const auto begin = std::chrono::steady_clock::now();
   for (auto meet_at = begin;;) {
     const auto now = std::chrono::steady_clock::now();
@@ -271,7 +277,9 @@ Status Node::join(std::string_view host, uint16_t bus_port, std::chrono::millise
       const MemberList& members = membership.members();
       return std::any_of(members.begin(), members.end(), [&](const MemberRecordPtr& member) {
         const std::optional<MemberView> view = membership.member(member->id);
-        return view->id != membership.self() && !view->contact &&
+        // It may tell another address than the one by which it was asked for.
+        const bool there = view->address.host == host || !before.contains(view->id);
+        return view->id != membership.self() && !view->contact && there &&
                view->address.bus_port == bus_port;
       });
     });
