@@ -31,7 +31,8 @@ namespace syntropy {
 
 /// How far a read may go.
 enum class ReadTier {
-  kMemory,  // only what needs no disk; kIncomplete when the answer isn't in memory
+  kMemory,  // never waits for the disk; kIncomplete when the answer isn't in memory, ours or the
+            // kernel's page cache
   kDisk,    // wherever it is
 };
 

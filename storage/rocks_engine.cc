@@ -5,10 +5,12 @@
 #include <cassert>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "storage/base/coding.h"
 #include "storage/local_keys.h"
+#include "storage/page_cache_reads.h"
 #include "storage/rocks_engine_impl.h"
 #include "storage/rocks_setup.h"
 #include "storage/wal_audit.h"
@@ -29,10 +31,9 @@ Status not_found() {
   return kStatus;
 }
 
-rocksdb::ReadOptions tier_options(rocksdb::ReadTier tier) {
-  rocksdb::ReadOptions options;
-  options.read_tier = tier;
-  return options;
+Status not_in_memory() {
+  thread_local const Status kStatus = Status::incomplete("the row is not in memory");
+  return kStatus;
 }
 
 class RocksBatch final : public EngineBatch {
@@ -177,10 +178,7 @@ void RocksWatch::attach(RocksEngine* engine) {
 }
 
 RocksEngine::RocksEngine(Parts parts, std::unique_ptr<rocksdb::DB> db)
-    : parts_(std::move(parts)),
-      read_memory_(tier_options(rocksdb::kBlockCacheTier)),
-      read_disk_(tier_options(rocksdb::kReadAllTier)),
-      db_(std::move(db)) {
+    : parts_(std::move(parts)), db_(std::move(db)) {
   // What opening replayed from the log is in table files by now.
   durable_through_ = db_->GetLatestSequenceNumber();
   parts_.watch->note_flushed(durable_through_);
@@ -193,14 +191,16 @@ RocksEngine::~RocksEngine() {
 }
 
 Status RocksEngine::get(std::string_view key, ReadTier tier, std::string* value) {
-  const auto& options = tier == ReadTier::kMemory ? read_memory_ : read_disk_;
+  std::optional<PageCacheOnly> page_cache_only;
+  if (tier == ReadTier::kMemory) page_cache_only.emplace();
   rocksdb::PinnableSlice slice(value);
-  const rocksdb::Status status = db_->Get(options, db_->DefaultColumnFamily(), key, &slice);
+  const rocksdb::Status status = db_->Get(read_options_, db_->DefaultColumnFamily(), key, &slice);
   if (status.ok()) {
     // A row from a memtable was copied into `value` already; one from a block is pinned there.
     if (slice.IsPinned()) value->assign(slice.data(), slice.size());
     return {};
   }
+  if (page_cache_only && page_cache_only->would_have_waited()) return not_in_memory();
   if (status.IsNotFound()) return not_found();
   return from_rocks(status);
 }
@@ -308,7 +308,7 @@ uint64_t RocksEngine::failures_so_far() const {
 rocksdb::Status RocksEngine::leave_log_behind(const rocksdb::LogFile& failed) {
   const std::string key = meta_key(kRecoveriesMeta);
   std::string count;
-  rocksdb::Status status = db_->Get(read_disk_, key, &count);
+  rocksdb::Status status = db_->Get(read_options_, key, &count);
   if (!status.ok() && !status.IsNotFound()) return status;
   const uint64_t before = count.size() == sizeof(uint64_t) ? load_le<uint64_t>(count.data()) : 0;
   count.clear();

@@ -87,8 +87,7 @@ class RocksEngine final : public Engine {
   uint64_t property(const std::string& name) const;
 
   Parts parts_;
-  rocksdb::ReadOptions read_memory_;
-  const rocksdb::ReadOptions read_disk_;
+  const rocksdb::ReadOptions read_options_;
   const rocksdb::WriteOptions write_options_;
 
   std::mutex recovery_mutex_;

@@ -6,6 +6,7 @@
 
 #include "storage/base/coding.h"
 #include "storage/local_keys.h"
+#include "storage/page_cache_reads.h"
 #include "storage/rocks_engine.h"
 #include "storage/rocks_engine_impl.h"
 #include "storage/rocks_file_system.h"
@@ -195,7 +196,8 @@ Result<std::unique_ptr<Engine>> open_rocks_engine_on(
   if (!rocks.ok()) return rocks.status();
 
   RocksEngine::Parts parts;
-  parts.files = std::make_shared<RecoverableFileSystem>(file_system, options.dir);
+  parts.files = std::make_shared<RecoverableFileSystem>(
+      std::make_shared<PageCacheReads>(file_system), options.dir);
   parts.env = rocksdb::NewCompositeEnv(parts.files);
   rocks->env = parts.env.get();
   Result<std::shared_ptr<rocksdb::Logger>> file = prepare_directory(*rocks, options.dir);

@@ -21,7 +21,7 @@ constexpr uint64_t kLeastCacheShardBytes = uint64_t{8} << 20;
 
 // An insertion into a memtable goes through as many lines of memory as it has levels; one that fits
 // into the processor's cache costs half of one of 64 MiB. Several of them are flushed as one file.
-constexpr uint64_t kMostMemtableBytes = uint64_t{8} << 20;
+constexpr uint64_t kMostMemtableBytes = uint64_t{4} << 20;
 
 void set_write_buffers(const RocksOptions& options, rocksdb::Options* rocks) {
   const uint64_t memtables = std::max<uint64_t>(1, options.write_buffer_bytes / kMostMemtableBytes);

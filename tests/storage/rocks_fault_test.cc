@@ -13,6 +13,7 @@
 #include "storage/rocks_open.h"
 #include "tests/support/engine_helpers.h"
 #include "tests/support/fault_file_system.h"
+#include "tests/support/page_cache.h"
 #include "tests/support/soak.h"
 #include "tests/support/temp_dir.h"
 
@@ -355,20 +356,33 @@ TEST_F(RocksFaultPlain, RecoversFromAFullDiskWhateverItInterrupts) {
   }
 }
 
-// kMemory never reads: not even when that is all that could be done.
+// kMemory never waits for the disk, not even when that is all that could be done: it reads what the
+// page cache holds of a table file, and no more.
 TEST_F(RocksFaultPlain, MemoryTierDoesNotTouchTheDisk) {
   ASSERT_TRUE(put(*engine_, "a", "1").ok());
   ASSERT_TRUE(engine_->flush().ok());
   ASSERT_TRUE(put(*engine_, "fresh", "1").ok());
+  testing::drop_page_cache(dir_ / "store");
   disk_->fail(FileOperation::kRead, FileKind::kTable, Fault::kIoError);
   std::string value;
   const Status cold = engine_->get("a", ReadTier::kMemory, &value);
   EXPECT_TRUE(cold.is(StatusCode::kIncomplete)) << cold.message();
+  const Status absent = engine_->get("b", ReadTier::kMemory, &value);
+  EXPECT_FALSE(absent.ok());
   EXPECT_EQ(get(*engine_, "fresh", ReadTier::kMemory), "1");
   EXPECT_EQ(disk_->failures(), 0u);
   disk_->heal();
   EXPECT_EQ(get(*engine_, "a"), "1");
   EXPECT_EQ(get(*engine_, "a", ReadTier::kMemory), "1");
+}
+
+// What the page cache holds is read by whoever asks: RocksDB's own way to the disk isn't taken.
+TEST_F(RocksFaultPlain, MemoryTierReadsThePageCache) {
+  ASSERT_TRUE(put(*engine_, "a", "1").ok());
+  ASSERT_TRUE(engine_->flush().ok());
+  disk_->fail(FileOperation::kRead, FileKind::kTable, Fault::kIoError);
+  EXPECT_EQ(get(*engine_, "a", ReadTier::kMemory), "1");
+  EXPECT_EQ(disk_->failures(), 0u);
 }
 
 // A batch that the log didn't take is there to be read, is not acknowledged, and lasts only once
