@@ -24,7 +24,7 @@
 
 #include "membership/facts.h"
 #include "membership/node_id.h"
-#include "membership/slot_ranges.h"
+#include "storage/base/slot_ranges.h"
 
 namespace syntropy {
 

@@ -27,7 +27,7 @@
 #include <vector>
 
 #include "membership/node_id.h"
-#include "membership/slot_ranges.h"
+#include "storage/base/slot_ranges.h"
 #include "storage/base/lineage_id.h"
 #include "storage/base/status.h"
 

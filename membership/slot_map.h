@@ -25,7 +25,7 @@
 
 #include "membership/entry.h"
 #include "membership/node_id.h"
-#include "membership/slot_ranges.h"
+#include "storage/base/slot_ranges.h"
 
 namespace syntropy {
 

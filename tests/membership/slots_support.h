@@ -10,7 +10,7 @@
 
 #include "membership/election_view.h"
 #include "membership/node_id.h"
-#include "membership/slot_ranges.h"
+#include "storage/base/slot_ranges.h"
 
 namespace syntropy::testing {
 

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "membership/node_id.h"
-#include "membership/slot_ranges.h"
+#include "storage/base/slot_ranges.h"
 #include "storage/lineage.h"
 #include "tests/simulation/sim_node.h"
 

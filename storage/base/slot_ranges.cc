@@ -1,4 +1,4 @@
-#include "membership/slot_ranges.h"
+#include "storage/base/slot_ranges.h"
 
 #include <algorithm>
 #include <cassert>
