@@ -1,0 +1,594 @@
+#include "merkle/reconciler.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+#include "merkle/census.h"
+
+namespace syntropy {
+namespace {
+
+// With more differing nodes in the opening census there are more elements than sums.
+constexpr size_t kMostDecodedAtOnce = kSketchSums;
+// When the opening sums could not be decoded, there are probably more than these.
+constexpr uint64_t kLeastElements = 2 * kSketchSums;
+constexpr size_t kCheckWord = kSketchSums;
+
+}  // namespace
+
+Reconciler::Reconciler(ReconcileStore* store, ReconcileOptions options,
+                       DifferenceListener* listener)
+    : store_(*store), options_(std::move(options)), listener_(listener) {}
+
+// --- asking ------------------------------------------------------------------------------------
+
+std::vector<std::string> Reconciler::take_requests() {
+  std::vector<std::string> requests;
+  while (!done_ && asked_.size() < options_.most_outstanding && ask_next(&requests)) {
+  }
+  return requests;
+}
+
+// What is nearest to its end goes first, so that little is held.
+bool Reconciler::ask_next(std::vector<std::string>* requests) {
+  if (open_wanted_) {
+    open_wanted_ = false;
+    ++summary_.passes;
+    const Summary root = store_.tree().root(options_.slots);
+    send({0, OpenRequest{options_.slots, root.rows, root.check}}, {round_ + 1}, requests);
+    return true;
+  }
+  if (census_wanted_) {
+    census_wanted_ = false;
+    send({0, CensusRequest{kDeepestCensusLevel}}, {round_ + 1, kDeepestCensusLevel}, requests);
+    return true;
+  }
+  return ask_push(requests) || ask_fetch(requests) || ask_list(requests) || ask_sums(requests) ||
+         ask_frontier(requests);
+}
+
+void Reconciler::send(ReconcileRequest request, Asked asked, std::vector<std::string>* requests) {
+  request.session = options_.session;
+  const bool is_push = std::holds_alternative<PushRequest>(request.what);
+  asked.kind = request.what.index();
+  std::string bytes = encode_request(request);
+  (is_push ? summary_.row_bytes : summary_.identify_bytes) += bytes.size();
+  summary_.round_trips = std::max(summary_.round_trips, asked.round);
+  asked_.push_back(std::move(asked));
+  requests->push_back(std::move(bytes));
+}
+
+bool Reconciler::ask_push(std::vector<std::string>* requests) {
+  if (push_.empty()) return false;
+  summary_.rows_pushed += push_.size();
+  send({0, PushRequest{std::exchange(push_, {})}}, {push_round_}, requests);
+  push_bytes_ = 0;
+  return true;
+}
+
+bool Reconciler::ask_fetch(std::vector<std::string>* requests) {
+  if (fetch_.items.empty()) {
+    if (walk_from_ == kPositions) return false;
+    const uint64_t from = std::exchange(walk_from_, kPositions);
+    send({0, WalkRequest{from}}, {round_ + 1}, requests);
+    return true;
+  }
+  const size_t count = std::min(fetch_.items.size(), options_.window_positions);
+  Asked asked{fetch_.round};
+  asked.positions.assign(fetch_.items.begin(), fetch_.items.begin() + count);
+  fetch_.items.erase(fetch_.items.begin(), fetch_.items.begin() + count);
+  std::sort(asked.positions.begin(), asked.positions.end());
+  send({0, FetchRequest{options_.pull, asked.positions}}, asked, requests);
+  return true;
+}
+
+namespace {
+
+// Takes up to `most` items off `items`, ascending, each once.
+NodeList take_nodes(std::vector<uint64_t>* items, size_t most) {
+  std::sort(items->begin(), items->end());
+  items->erase(std::unique(items->begin(), items->end()), items->end());
+  const auto end = items->begin() + static_cast<ptrdiff_t>(std::min(most, items->size()));
+  NodeList taken(items->begin(), end);
+  items->erase(items->begin(), end);
+  return taken;
+}
+
+}  // namespace
+
+bool Reconciler::ask_list(std::vector<std::string>* requests) {
+  if (lists_.empty()) return false;
+  const auto first = lists_.begin();
+  Asked asked{first->second.round, first->first};
+  asked.nodes = take_nodes(&first->second.items, options_.window_nodes);
+  if (first->second.items.empty()) lists_.erase(first);
+  send({0, ListRequest{asked.level, asked.nodes}}, asked, requests);
+  return true;
+}
+
+bool Reconciler::ask_sums(std::vector<std::string>* requests) {
+  if (sums_.empty()) return false;
+  // The deepest first, and of a level those that know most.
+  const auto last = std::prev(sums_.end());
+  const SumsKind kind = last->first;
+  Asked asked{last->second.round, kind.level};
+  asked.first = kind.first;
+  asked.words = kind.words;
+  asked.nodes = take_nodes(&last->second.items, options_.window_nodes);
+  if (last->second.items.empty()) sums_.erase(last);
+  send({0, SumsRequest{kind.level, kind.first, kind.words, asked.nodes}}, asked, requests);
+  return true;
+}
+
+bool Reconciler::ask_frontier(std::vector<std::string>* requests) {
+  if (frontier_ranges_.empty()) {
+    return own_walk_from_ != kPositions && walk_own_rows().ok() && ask_push(requests);
+  }
+  Asked asked{frontier_round_, frontier_.level};
+  asked.first = frontier_.first;
+  asked.words = frontier_.words;
+  while (!frontier_ranges_.empty() && asked.nodes.size() < options_.window_nodes) {
+    auto& [first, end] = frontier_ranges_.front();
+    const uint64_t stop =
+        std::min<uint64_t>(end, first + options_.window_nodes - asked.nodes.size());
+    for (; first < stop; ++first) asked.nodes.push_back(first);
+    if (first == end) frontier_ranges_.pop_front();
+  }
+  send({0, SumsRequest{asked.level, asked.first, asked.words, asked.nodes}}, asked, requests);
+  return true;
+}
+
+void Reconciler::want(Waiting* waiting, uint64_t item) {
+  waiting->items.push_back(item);
+  waiting->round = round_ + 1;
+}
+
+void Reconciler::begin_frontier(unsigned level, size_t first, size_t words) {
+  frontier_ = {level, first, words};
+  frontier_round_ = round_ + 1;
+  frontier_ranges_.clear();
+  for (const SlotRange& range : options_.slots.ranges()) {
+    uint64_t begin = node_of(level, first_position(kSlotLevel, range.first));
+    const uint64_t end = node_of(level, first_position(kSlotLevel, range.last + uint64_t{1}) - 1);
+    // Two ranges may lie in one node.
+    if (!frontier_ranges_.empty()) begin = std::max(begin, frontier_ranges_.back().second);
+    if (begin <= end) frontier_ranges_.emplace_back(begin, end + 1);
+  }
+}
+
+// --- hearing -----------------------------------------------------------------------------------
+
+struct Reconciler::ReplyHandler {
+  Reconciler& reconciler;
+  const Asked& asked;
+
+  template <typename Reply>
+  Status operator()(const Reply& reply) const {
+    return reconciler.hear(asked, reply);
+  }
+};
+
+Status Reconciler::receive(std::string_view bytes) {
+  if (asked_.empty()) return Status::corruption("a reconcile reply that nobody asked for");
+  const Asked asked = std::move(asked_.front());
+  asked_.pop_front();
+  const Result<ReconcileReply> reply = decode_reply(bytes);
+  if (!reply.ok()) return reply.status();
+  // Requests and replies stand in the same order.
+  if (reply->index() != asked.kind && !std::holds_alternative<ErrorReply>(*reply)) {
+    return Status::corruption("a reconcile reply to another request");
+  }
+  const bool is_rows =
+      std::holds_alternative<FetchReply>(*reply) || std::holds_alternative<WalkReply>(*reply);
+  (is_rows ? summary_.row_bytes : summary_.identify_bytes) += bytes.size();
+  round_ = asked.round;
+  Status status = std::visit(ReplyHandler{*this, asked}, *reply);
+  if (status.ok()) finish_if_idle();
+  return status;
+}
+
+void Reconciler::choose_level(uint64_t elements) {
+  begin_frontier(level_for(std::max(elements, kLeastElements)), 0, 1);
+}
+
+Status Reconciler::hear(const Asked&, const OpenReply& reply) {
+  check_left_ = 0;
+  if (reply.equal) return {};
+  const Summary mine = store_.tree().root(options_.slots);
+  check_left_ = mine.check ^ reply.check;
+  if (options_.pull && mine.rows == 0) {
+    walk_from_ = 0;
+    return {};
+  }
+  if (options_.push && reply.rows == 0) {
+    own_walk_from_ = 0;
+    push_round_ = round_ + 1;
+    return {};
+  }
+  if (thorough_) {
+    begin_frontier(kOpeningCensusLevel, kCheckWord, 1);
+    return {};
+  }
+  const std::vector<uint8_t> census =
+      take_census(store_.tree(), kOpeningCensusLevel, options_.slots);
+  const size_t differing = count_differing(census, reply.census);
+  if (differing <= kMostDecodedAtOnce) {
+    Sketch difference = mine.sketch;
+    difference ^= reply.sketch;
+    if (const auto decoded = decode_sketch(difference.sums); decoded && !decoded->empty()) {
+      std::vector<uint64_t> elements;
+      for (const uint64_t number : *decoded) elements.push_back(unscramble(number));
+      if (plausible({0, 0}, elements)) return resolve({0, 0}, elements);
+    }
+  }
+  const uint64_t more_rows =
+      mine.rows > reply.rows ? mine.rows - reply.rows : reply.rows - mine.rows;
+  const auto elements = estimate_elements(differing, census.size());
+  if (elements) {
+    choose_level(std::max(*elements, more_rows));
+  } else {
+    census_wanted_ = true;
+  }
+  return {};
+}
+
+Status Reconciler::hear(const Asked& asked, const CensusReply& reply) {
+  const std::vector<uint8_t> census = take_census(store_.tree(), asked.level, options_.slots);
+  if (census.size() != reply.nibbles.size()) {
+    return Status::corruption("a reconcile census of another level");
+  }
+  const auto elements = estimate_elements(count_differing(census, reply.nibbles), census.size());
+  // Too many to tell: four elements a node, where a census can't see more than two.
+  choose_level(elements ? *elements : 16 * census.size());
+  return {};
+}
+
+Status Reconciler::hear(const Asked& asked, const SumsReply& reply) {
+  auto missing = reply.missing.begin();
+  size_t used = 0;
+  for (const uint64_t index : asked.nodes) {
+    const NodeId node{asked.level, index};
+    if (missing != reply.missing.end() && *missing == index) {
+      ++missing;
+      partial_.erase(node);
+      want(&lists_[node.level], index);
+      continue;
+    }
+    if (used + asked.words > reply.words.size()) break;
+    const Status status = compare_node(node, asked.first, reply.words.data() + used, asked.words);
+    if (!status.ok()) return status;
+    used += asked.words;
+  }
+  if (missing != reply.missing.end() || used != reply.words.size() ||
+      reply.missing.size() + used / asked.words != asked.nodes.size()) {
+    return Status::corruption("a reconcile reply that doesn't fit its request");
+  }
+  return {};
+}
+
+Status Reconciler::compare_node(NodeId node, size_t first, const uint64_t* theirs, size_t words) {
+  if (!tree_has(node)) {
+    want(&lists_[node.level], node.index);
+    return {};
+  }
+  const Summary mine = own(node);
+  if (first == kCheckWord) {
+    if (mine.check != *theirs) descend(node);
+    return {};
+  }
+  std::array<uint64_t, kSummaryWords> sums{};
+  if (first > 0) {
+    const auto found = partial_.find(node);
+    if (found == partial_.end()) return Status::corruption("a reconcile reply out of turn");
+    sums = found->second;
+  }
+  for (size_t i = 0; i < words; ++i) sums[first + i] = mine.sketch.sums[first + i] ^ theirs[i];
+  const size_t known = first + words;
+  if (std::all_of(sums.begin(), sums.begin() + known, [](uint64_t sum) { return sum == 0; })) {
+    partial_.erase(node);
+    return {};
+  }
+  if (const auto decoded = decode_sketch({sums.data(), known}); decoded) {
+    std::vector<uint64_t> elements;
+    for (const uint64_t number : *decoded) elements.push_back(unscramble(number));
+    if (plausible(node, elements)) {
+      partial_.erase(node);
+      return resolve(node, elements);
+    }
+  }
+  if (known == kSketchSums) {
+    partial_.erase(node);
+    descend(node);
+    return {};
+  }
+  partial_[node] = sums;
+  want(&sums_[{node.level, known, known}], node.index);
+  return {};
+}
+
+void Reconciler::descend(NodeId node) {
+  const NodeId child{node.level + 1, 4 * node.index};
+  if (node.level == kDeepestLevel || !tree_has(child)) {
+    want(&lists_[node.level], node.index);
+    return;
+  }
+  const SumsKind kind =
+      thorough_ ? SumsKind{child.level, kCheckWord, 1} : SumsKind{child.level, 0, kSketchSums};
+  for (uint64_t i = 0; i < 4; ++i) want(&sums_[kind], child.index + i);
+}
+
+Status Reconciler::hear(const Asked& asked, const ListReply& reply) {
+  if (reply.nodes.size() > asked.nodes.size() || asked.nodes.empty()) {
+    return Status::corruption("a reconcile list that doesn't fit its request");
+  }
+  if (reply.nodes.empty()) {
+    return Status::unavailable("more rows share a position than a list holds");
+  }
+  for (size_t i = 0; i < reply.nodes.size(); ++i) {
+    const Status status = compare_list({asked.level, asked.nodes[i]}, reply.nodes[i]);
+    if (!status.ok()) return status;
+  }
+  // The rest did not fit.
+  for (size_t i = reply.nodes.size(); i < asked.nodes.size(); ++i) {
+    want(&lists_[asked.level], asked.nodes[i]);
+  }
+  return {};
+}
+
+Status Reconciler::compare_list(NodeId node, const std::vector<ListedRow>& theirs) {
+  std::unordered_map<uint64_t, Suspect> found;
+  std::vector<bool> known(theirs.size());
+  Status status = store_.visit(
+      first_position(node.level, node.index), first_position(node.level, node.index + 1),
+      [&](const RowMark& mark, std::string_view key, std::string_view) {
+        ++summary_.rows_read;
+        const ListedRow row{mark.element, static_cast<uint16_t>(mark.check)};
+        const auto same = std::lower_bound(theirs.begin(), theirs.end(), row);
+        if (same != theirs.end() && *same == row) {
+          known[static_cast<size_t>(same - theirs.begin())] = true;
+        } else {
+          found[position_of(mark.element)].mine.push_back({mark, std::string(key)});
+        }
+        return true;
+      });
+  for (size_t i = 0; i < theirs.size(); ++i) {
+    if (known[i]) continue;
+    const uint64_t position = position_of(theirs[i].element);
+    if (node_of(node.level, position) != node.index) {
+      return Status::corruption("a reconcile list names a row of another node");
+    }
+    found[position].theirs.push_back(theirs[i].element);
+  }
+  for (auto& [position, suspect] : found) {
+    suspect.node = node;
+    if (status.ok()) status = settle(position, std::move(suspect));
+  }
+  return status;
+}
+
+// --- differences -------------------------------------------------------------------------------
+
+// Chance numbers rarely lie in the node that they were decoded from.
+bool Reconciler::plausible(NodeId node, const std::vector<uint64_t>& elements) const {
+  return std::all_of(elements.begin(), elements.end(), [&](uint64_t element) {
+    const uint64_t position = position_of(element);
+    return (element & ((uint64_t{1} << kContentBits) - 1)) != 0 &&
+           node_of(node.level, position) == node.index &&
+           options_.slots.contains(slot_of_position(position));
+  });
+}
+
+// Looks up which of the elements are of rows here; the others are the peer's.
+Status Reconciler::resolve(NodeId node, const std::vector<uint64_t>& elements) {
+  std::map<uint64_t, Suspect> found;
+  for (const uint64_t element : elements) found[position_of(element)].theirs.push_back(element);
+  for (auto& [position, suspect] : found) {
+    suspect.node = node;
+    suspect.decoded = true;
+    Status status = store_.visit(position, position + 1,
+                                 [&](const RowMark& mark, std::string_view key, std::string_view) {
+                                   ++summary_.rows_read;
+                                   if (std::erase(suspect.theirs, mark.element) != 0) {
+                                     suspect.mine.push_back({mark, std::string(key)});
+                                   }
+                                   return true;
+                                 });
+    if (status.ok()) status = settle(position, std::move(suspect));
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+// Asks for what the peer has at the position, if anything.
+Status Reconciler::settle(uint64_t position, Suspect suspect) {
+  if (suspect.theirs.empty()) return judge(suspect, {});
+  suspects_[position] = std::move(suspect);
+  want(&fetch_, position);
+  return {};
+}
+
+Status Reconciler::hear(const Asked& asked, const FetchReply& reply) {
+  if (reply.covered > asked.positions.size() || (reply.covered == 0 && !asked.positions.empty()) ||
+      reply.values != options_.pull) {
+    return Status::corruption("a reconcile reply that doesn't fit its request");
+  }
+  std::unordered_map<uint64_t, std::vector<TheirRow>> rows;
+  for (const MarkedKey& row : reply.marks) {
+    rows[position_of(row.mark.element)].push_back({row.mark, row.key, {}});
+  }
+  for (const ReconcileRow& row : reply.rows) {
+    const Result<RowMark> mark = store_.mark(row.key, row.value);
+    if (!mark.ok()) return mark.status();
+    rows[position_of(mark->element)].push_back({*mark, row.key, row.value});
+  }
+  for (size_t i = 0; i < asked.positions.size(); ++i) {
+    const uint64_t position = asked.positions[i];
+    if (i >= reply.covered) {
+      want(&fetch_, position);
+      continue;
+    }
+    const auto suspect = suspects_.find(position);
+    if (suspect == suspects_.end()) continue;
+    const Suspect taken = std::move(suspect->second);
+    suspects_.erase(suspect);
+    const Status status = judge(taken, rows[position]);
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+Status Reconciler::judge(const Suspect& suspect, const std::vector<TheirRow>& theirs) {
+  std::vector<bool> paired(suspect.mine.size());
+  for (const uint64_t element : suspect.theirs) {
+    const auto row = std::find_if(theirs.begin(), theirs.end(), [&](const TheirRow& candidate) {
+      return candidate.mark.element == element;
+    });
+    if (row == theirs.end()) {
+      // More differed than could be decoded, and chance looked like an element.
+      if (suspect.decoded) descend(suspect.node);
+      continue;
+    }
+    const OwnRow* own = nullptr;
+    for (size_t i = 0; i < suspect.mine.size(); ++i) {
+      if (suspect.mine[i].key != row->key) continue;
+      own = &suspect.mine[i];
+      paired[i] = true;
+    }
+    const DifferenceKind kind =
+        own == nullptr ? DifferenceKind::kMissingHere : DifferenceKind::kDifferent;
+    const Status status = found(kind, own, &*row);
+    if (!status.ok()) return status;
+  }
+  for (size_t i = 0; i < suspect.mine.size(); ++i) {
+    if (paired[i]) continue;
+    const Status status = found(DifferenceKind::kMissingThere, &suspect.mine[i], nullptr);
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+Status Reconciler::found(DifferenceKind kind, const OwnRow* mine, const TheirRow* theirs) {
+  if (mine != nullptr) check_left_ ^= mine->mark.check;
+  if (theirs != nullptr) check_left_ ^= theirs->mark.check;
+  const std::string& key = mine != nullptr ? mine->key : theirs->key;
+  switch (kind) {
+    case DifferenceKind::kMissingHere:
+      ++summary_.missing_here;
+      break;
+    case DifferenceKind::kMissingThere:
+      ++summary_.missing_there;
+      break;
+    case DifferenceKind::kDifferent:
+      ++summary_.different;
+      break;
+  }
+  if (listener_ != nullptr) listener_->on_difference(kind, key);
+  if (theirs != nullptr && options_.pull) {
+    const ReconcileRow row{theirs->key, theirs->value};
+    const Status status = store_.merge({&row, 1});
+    if (!status.ok()) return status;
+    ++summary_.rows_pulled;
+  }
+  if (mine == nullptr || !options_.push) return {};
+  return push_row(*mine);
+}
+
+// Sends what the row is by now: it may just have been merged with the peer's.
+Status Reconciler::push_row(const OwnRow& row) {
+  push_round_ = round_ + 1;
+  const uint64_t position = position_of(row.mark.element);
+  return store_.visit(position, position + 1,
+                      [&](const RowMark&, std::string_view key, std::string_view value) {
+                        ++summary_.rows_read;
+                        if (key != row.key) return true;
+                        push_bytes_ += key.size() + value.size();
+                        push_.push_back({std::string(key), std::string(value)});
+                        return false;
+                      });
+}
+
+Status Reconciler::hear(const Asked&, const WalkReply& reply) {
+  for (const ReconcileRow& row : reply.rows) {
+    const Result<RowMark> mark = store_.mark(row.key, row.value);
+    if (!mark.ok()) return mark.status();
+    check_left_ ^= mark->check;
+    if (listener_ != nullptr) listener_->on_difference(DifferenceKind::kMissingHere, row.key);
+  }
+  summary_.missing_here += reply.rows.size();
+  summary_.rows_pulled += reply.rows.size();
+  walk_from_ = reply.next;
+  return store_.merge(reply.rows);
+}
+
+// Fills the next push with rows that the peer, which has none, lacks.
+Status Reconciler::walk_own_rows() {
+  const uint64_t from = std::exchange(own_walk_from_, kPositions);
+  for (const SlotRange& range : options_.slots.ranges()) {
+    const uint64_t end = first_position(kSlotLevel, range.last + uint64_t{1});
+    const uint64_t first = std::max(from, first_position(kSlotLevel, range.first));
+    if (first >= end) continue;
+    uint64_t last = 0;
+    const Status status = store_.visit(
+        first, end, [&](const RowMark& mark, std::string_view key, std::string_view value) {
+          const uint64_t position = position_of(mark.element);
+          const bool full = push_bytes_ >= options_.window_bytes || push_.size() >= kMostItems / 2;
+          if (full && position != last) {
+            own_walk_from_ = position;
+            return false;
+          }
+          last = position;
+          ++summary_.rows_read;
+          ++summary_.missing_there;
+          check_left_ ^= mark.check;
+          push_bytes_ += key.size() + value.size();
+          push_.push_back({std::string(key), std::string(value)});
+          if (listener_ != nullptr) {
+            listener_->on_difference(DifferenceKind::kMissingThere, key);
+          }
+          return true;
+        });
+    if (!status.ok()) return status;
+    if (own_walk_from_ != kPositions) break;
+  }
+  return {};
+}
+
+Status Reconciler::hear(const Asked&, const PushReply&) { return {}; }
+
+Status Reconciler::hear(const Asked&, const ErrorReply& reply) {
+  return Status::unavailable("the other node refused: " + reply.message);
+}
+
+void Reconciler::finish_if_idle() {
+  const bool idle = asked_.empty() && !census_wanted_ && frontier_ranges_.empty() &&
+                    walk_from_ == kPositions && own_walk_from_ == kPositions && sums_.empty() &&
+                    lists_.empty() && fetch_.items.empty() && push_.empty();
+  if (!idle) return;
+  summary_.proven = check_left_ == 0;
+  if (summary_.proven || summary_.passes >= options_.passes) {
+    done_ = true;
+    return;
+  }
+  thorough_ = true;
+  open_wanted_ = true;
+  partial_.clear();
+  suspects_.clear();
+  if (listener_ != nullptr) listener_->on_begin_anew();
+  // What was moved is equal by now; what was only told is found again.
+  if (!options_.pull) summary_.missing_here = 0;
+  if (!options_.push) summary_.missing_there = 0;
+  if (!options_.pull && !options_.push) summary_.different = 0;
+}
+
+bool Reconciler::tree_has(NodeId node) const {
+  if (node.level <= kSlotLevel) return true;
+  const auto slot = static_cast<uint16_t>(node.index >> (2 * (node.level - kSlotLevel)));
+  return node.level <= kSlotLevel + store_.tree().depth(slot);
+}
+
+Summary Reconciler::own(NodeId node) const {
+  return store_.tree().within(node.level, node.index, options_.slots);
+}
+
+}  // namespace syntropy

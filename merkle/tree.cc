@@ -1,0 +1,123 @@
+#include "merkle/tree.h"
+
+#include <cassert>
+
+namespace syntropy {
+namespace {
+
+// Where a level below the slot begins among the slot's nodes; `below` >= 1.
+constexpr size_t level_offset(unsigned below) { return (nodes_of_level(below) - 4) / 3; }
+static_assert(level_offset(1) == 0 && level_offset(2) == 4 && level_offset(3) == 20);
+
+constexpr unsigned kMostDepth = kDeepestLevel - kSlotLevel;
+
+}  // namespace
+
+void Summary::add(const RowMark& row) {
+  ++rows;
+  check ^= row.check;
+  sketch.toggle(scramble(row.element));
+}
+
+void Summary::remove(const RowMark& row) {
+  --rows;
+  check ^= row.check;
+  sketch.toggle(scramble(row.element));
+}
+
+Summary& Summary::operator+=(const Summary& other) {
+  rows += other.rows;
+  check ^= other.check;
+  sketch ^= other.sketch;
+  return *this;
+}
+
+unsigned depth_for(uint64_t rows) {
+  unsigned depth = 0;
+  while (depth < kMostDepth && rows > kMostLeafRows * nodes_of_level(depth)) ++depth;
+  return depth;
+}
+
+Tree::Tree() : slots_(kSlotCount) {
+  for (unsigned level = 0; level <= kSlotLevel; ++level) {
+    levels_[level].resize(nodes_of_level(level));
+  }
+}
+
+template <typename Change>
+void Tree::change(uint64_t position, Change change) {
+  for (unsigned level = 0; level <= kSlotLevel; ++level) {
+    change(levels_[level][node_of(level, position)]);
+  }
+  SlotLevels& slot = slots_[slot_of_position(position)];
+  for (unsigned below = 1; below <= slot.depth; ++below) {
+    const uint64_t index = node_of(kSlotLevel + below, position) & (nodes_of_level(below) - 1);
+    change(slot.nodes[level_offset(below) + index]);
+  }
+}
+
+void Tree::add(const RowMark& row) {
+  Summary one;
+  one.add(row);
+  change(position_of(row.element), [&](Summary& node) { node += one; });
+}
+
+void Tree::remove(const RowMark& row) {
+  Summary minus_one;
+  minus_one.remove(row);
+  change(position_of(row.element), [&](Summary& node) { node += minus_one; });
+}
+
+bool Tree::wants_rebuild(uint16_t slot) const {
+  const uint64_t rows = levels_[kSlotLevel][slot].rows;
+  const unsigned depth = slots_[slot].depth;
+  // A margin below, so that a slot at a boundary isn't rebuilt again and again.
+  return depth_for(rows) > depth || depth_for(4 * rows) < depth;
+}
+
+void Tree::rebuild(uint16_t slot, std::span<const RowMark> rows) {
+  Summary change_of_slot = levels_[kSlotLevel][slot];
+  change_of_slot.rows = 0 - change_of_slot.rows;  // adding it takes it away
+  SlotLevels& levels = slots_[slot];
+  levels.depth = depth_for(rows.size());
+  levels.nodes.assign(level_offset(levels.depth + 1), Summary{});
+  levels.nodes.shrink_to_fit();
+  for (const RowMark& row : rows) {
+    const uint64_t position = position_of(row.element);
+    assert(slot_of_position(position) == slot);
+    Summary one;
+    one.add(row);
+    change_of_slot += one;
+    for (unsigned below = 1; below <= levels.depth; ++below) {
+      const uint64_t index = node_of(kSlotLevel + below, position) & (nodes_of_level(below) - 1);
+      levels.nodes[level_offset(below) + index] += one;
+    }
+  }
+  const uint64_t position = first_position(kSlotLevel, slot);
+  for (unsigned level = 0; level <= kSlotLevel; ++level) {
+    levels_[level][node_of(level, position)] += change_of_slot;
+  }
+}
+
+const Summary& Tree::node(unsigned level, uint64_t index) const {
+  assert(index < nodes_of_level(level));
+  if (level <= kSlotLevel) return levels_[level][index];
+  const unsigned below = level - kSlotLevel;
+  const SlotLevels& slot = slots_[index >> (2 * below)];
+  assert(below <= slot.depth);
+  return slot.nodes[level_offset(below) + (index & (nodes_of_level(below) - 1))];
+}
+
+Summary Tree::within(unsigned level, uint64_t index, const SlotRanges& slots) const {
+  const uint64_t end = first_position(level, index + 1) - 1;
+  const SlotRange covered{slot_of_position(first_position(level, index)), slot_of_position(end)};
+  if (slots.contains(SlotRanges{covered})) return node(level, index);
+  if (!slots.intersects(SlotRanges{covered})) return {};
+  Summary sum;
+  for (uint64_t child = 4 * index; child < 4 * index + 4; ++child) {
+    sum += within(level + 1, child, slots);
+  }
+  return sum;
+}
+
+}  // namespace syntropy

@@ -1,0 +1,101 @@
+// Tree: sums over the rows of a node, by slot and by ranges within each slot.
+//
+// Each tree node holds a summary of the rows below it: how many there are, a sketch of their
+// elements and the sum of their checks (merkle/row_mark.h). All three are sums, so a change of a
+// row is added to the nodes above it without looking at other rows, and the difference of two
+// stores' summaries is the summary of the rows in which they differ.
+//
+//   level 0            the root: all rows
+//   level 1..6         four children each
+//   level 7            the slots: 4^7 = 16384
+//   level 8..7+depth   ranges of a slot, by the bits of the hash; depth follows the slot's rows
+//
+// Node `index` of `level` covers the positions whose upper 2 * level bits are `index`.
+//
+// Growth. A slot's leaves hold some kMostLeafRows / 4 to kMostLeafRows rows on average. When it has
+// outgrown its depth its leaves stay right and become coarse; wants_rebuild() says so, and whoever
+// can read the slot's rows gives them to rebuild(). Each time a slot has grown fourfold its rows
+// are read once. The same mends a slot whose sums were lost.
+//
+// Memory: 48 bytes a node: 1 MiB for the levels down to the slots, about 3 bytes a row below.
+//
+// Thread safety: none; calls of const functions may run beside each other.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "merkle/row_mark.h"
+#include "merkle/sketch.h"
+#include "storage/base/slot_ranges.h"
+
+namespace syntropy {
+
+/// The sum over a set of rows.
+struct Summary {
+  uint64_t rows = 0;   // modulo 2^64: the difference of two may be "negative"
+  uint64_t check = 0;  // exclusive or of the checks
+  Sketch sketch;       // of the scrambled elements
+
+  void add(const RowMark& row);
+  void remove(const RowMark& row);
+  Summary& operator+=(const Summary& other);
+  bool operator==(const Summary&) const = default;
+};
+
+inline constexpr unsigned kSlotLevel = kSlotBits / 2;
+inline constexpr unsigned kDeepestLevel = kPositionBits / 2;
+inline constexpr uint64_t kMostLeafRows = 32;
+
+constexpr uint64_t nodes_of_level(unsigned level) { return uint64_t{1} << (2 * level); }
+/// The node of `level` that covers `position`.
+constexpr uint64_t node_of(unsigned level, uint64_t position) {
+  return position >> (kPositionBits - 2 * level);
+}
+/// The first position that node `index` of `level` covers; that of node index + 1 is its end.
+constexpr uint64_t first_position(unsigned level, uint64_t index) {
+  return index << (kPositionBits - 2 * level);
+}
+/// Levels that `rows` rows of a slot ask for below the slot.
+unsigned depth_for(uint64_t rows);
+
+class Tree {
+ public:
+  Tree();
+
+  void add(const RowMark& row);
+  /// `row` was added, with the same element and check.
+  void remove(const RowMark& row);
+
+  /// Levels below the slot.
+  unsigned depth(uint16_t slot) const { return slots_[slot].depth; }
+  /// Whether the slot's rows have outgrown its depth, or become far fewer.
+  bool wants_rebuild(uint16_t slot) const;
+  /// Takes `rows` for all rows of the slot, in place of what it knew.
+  void rebuild(uint16_t slot, std::span<const RowMark> rows);
+
+  /// Node `index` of `level`; nothing below a slot's leaves: level <= kSlotLevel + depth(slot).
+  const Summary& node(unsigned level, uint64_t index) const;
+  const Summary& slot(uint16_t slot) const { return node(kSlotLevel, slot); }
+  /// As node(), counting the rows of `slots` only.
+  Summary within(unsigned level, uint64_t index, const SlotRanges& slots) const;
+  /// The rows of `slots`.
+  Summary root(const SlotRanges& slots) const { return within(0, 0, slots); }
+
+ private:
+  struct SlotLevels {
+    unsigned depth = 0;
+    std::vector<Summary> nodes;  // level by level, the first below the slot first
+  };
+
+  template <typename Change>
+  void change(uint64_t position, Change change);
+
+  std::array<std::vector<Summary>, kSlotLevel + 1> levels_;
+  std::vector<SlotLevels> slots_;
+};
+
+}  // namespace syntropy

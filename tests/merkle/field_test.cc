@@ -1,0 +1,56 @@
+#include "merkle/field.h"
+
+#include <gtest/gtest.h>
+
+#include "storage/base/random.h"
+
+namespace syntropy::field {
+namespace {
+
+// By the definition: shift, and subtract the polynomial when a bit leaves.
+uint64_t multiply_by_definition(uint64_t a, uint64_t b) {
+  uint64_t product = 0;
+  for (; b != 0; b >>= 1) {
+    if ((b & 1) != 0) product ^= a;
+    a = (a << 1) ^ ((a >> 63) != 0 ? 0x1B : 0);
+  }
+  return product;
+}
+
+TEST(Field, CheckValues) {
+  EXPECT_EQ(multiply(2, uint64_t{1} << 63), 0x1Bu);
+  EXPECT_EQ(multiply(UINT64_MAX, UINT64_MAX), 0x5555555555555513u);
+  EXPECT_EQ(multiply(0x123456789ABCDEF0, 0xFEDCBA9876543210), 0x8827AB55D976FA6Cu);
+}
+
+TEST(Field, BothWaysToMultiplyFollowTheDefinition) {
+  SeededRandom random(1);
+  for (int i = 0; i < 2000; ++i) {
+    const uint64_t a = random.next();
+    const uint64_t b = random.next() >> random.below(64);
+    ASSERT_EQ(multiply(a, b), multiply_by_definition(a, b)) << a << " " << b;
+    ASSERT_EQ(multiply_portably(a, b), multiply_by_definition(a, b)) << a << " " << b;
+  }
+}
+
+TEST(Field, InverseTimesNumberIsOne) {
+  SeededRandom random(2);
+  for (const uint64_t a : {uint64_t{1}, uint64_t{2}, UINT64_MAX, random.next()}) {
+    EXPECT_EQ(multiply(a, invert(a)), 1u) << a;
+  }
+}
+
+TEST(Field, OddPowersAreProducts) {
+  SeededRandom random(3);
+  const uint64_t a = random.next();
+  std::array<uint64_t, 4> powers{};
+  odd_powers(a, powers);
+  uint64_t expected = a;
+  for (const uint64_t power : powers) {
+    EXPECT_EQ(power, expected);
+    expected = multiply(expected, multiply(a, a));
+  }
+}
+
+}  // namespace
+}  // namespace syntropy::field

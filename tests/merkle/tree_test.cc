@@ -1,0 +1,119 @@
+#include "merkle/tree.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "storage/base/random.h"
+#include "tests/merkle/memory_rows.h"
+
+namespace syntropy {
+namespace {
+
+using testing::MemoryRows;
+
+RowMark random_mark(Random& random) { return {random.next() | 1, random.next()}; }
+
+Summary sum_of(const std::vector<RowMark>& rows, unsigned level, uint64_t index) {
+  Summary sum;
+  for (const RowMark& row : rows) {
+    if (node_of(level, position_of(row.element)) == index) sum.add(row);
+  }
+  return sum;
+}
+
+TEST(Tree, EveryNodeIsTheSumOfItsRows) {
+  SeededRandom random(1);
+  Tree tree;
+  std::vector<RowMark> rows;
+  for (int i = 0; i < 3000; ++i) {
+    RowMark row = random_mark(random);
+    if (i % 2 == 0) row.element >>= 12;  // four slots get most of them
+    rows.push_back(row);
+    tree.add(row);
+  }
+  for (int i = 0; i < 500; ++i) {
+    tree.remove(rows.back());
+    rows.pop_back();
+  }
+  for (uint16_t slot = 0; slot < 4; ++slot) {
+    EXPECT_TRUE(tree.wants_rebuild(slot));
+    std::vector<RowMark> of_slot;
+    for (const RowMark& row : rows) {
+      if (slot_of_position(position_of(row.element)) == slot) of_slot.push_back(row);
+    }
+    tree.rebuild(slot, of_slot);
+    EXPECT_FALSE(tree.wants_rebuild(slot));
+    EXPECT_GE(tree.depth(slot), 2u);
+  }
+  rows.push_back({(uint64_t{1} << (kContentBits + 22)) | 5, 77});  // below a slot that has depth
+  tree.add(rows.back());
+  for (unsigned level = 0; level <= kSlotLevel + 2; ++level) {
+    // The first four slots, and what lies below and above them.
+    const uint64_t nodes = level <= kSlotLevel ? 4 : 4 * nodes_of_level(level - kSlotLevel);
+    for (uint64_t index = 0; index < std::min(nodes_of_level(level), nodes); ++index) {
+      ASSERT_EQ(tree.node(level, index), sum_of(rows, level, index)) << level << "/" << index;
+    }
+  }
+}
+
+TEST(Tree, WithinCountsChosenSlotsOnly) {
+  SeededRandom random(2);
+  Tree tree;
+  Summary expected;
+  const SlotRanges slots{{3, 700}, {900, 900}, {16000, 16383}};
+  for (int i = 0; i < 20000; ++i) {
+    const RowMark row = random_mark(random);
+    tree.add(row);
+    if (slots.contains(slot_of_position(position_of(row.element)))) expected.add(row);
+  }
+  EXPECT_EQ(tree.root(slots), expected);
+  Summary parts;
+  for (uint64_t index = 0; index < 64; ++index) parts += tree.within(3, index, slots);
+  EXPECT_EQ(parts, expected);
+  EXPECT_EQ(tree.root(SlotRanges()), Summary());
+}
+
+TEST(Tree, DepthFollowsTheRows) {
+  EXPECT_EQ(depth_for(0), 0u);
+  EXPECT_EQ(depth_for(kMostLeafRows), 0u);
+  EXPECT_EQ(depth_for(kMostLeafRows + 1), 1u);
+  EXPECT_EQ(depth_for(4 * kMostLeafRows), 1u);
+  EXPECT_EQ(depth_for(10'000'000), 10u);
+  // A slot that shrinks is rebuilt as well, but not at the boundary where it grew.
+  MemoryRows rows;
+  for (uint64_t i = 0; i < 300; ++i) rows.put(i << 13, "k", "v");
+  const unsigned depth = rows.tree().depth(0);
+  EXPECT_EQ(depth, depth_for(300));
+  for (uint64_t i = 0; i < 100; ++i) rows.erase(i << 13, "k");
+  EXPECT_FALSE(rows.tree().wants_rebuild(0));
+  for (uint64_t i = 100; i < 295; ++i) rows.erase(i << 13, "k");
+  EXPECT_TRUE(rows.tree().wants_rebuild(0));
+}
+
+TEST(Tree, RebuildMendsWhatWasWrong) {
+  SeededRandom random(3);
+  Tree tree;
+  Tree right;
+  std::vector<RowMark> rows;
+  for (int i = 0; i < 200; ++i) {
+    RowMark row = random_mark(random);
+    row.element >>= kSlotBits;  // slot 0
+    rows.push_back(row);
+    right.add(row);
+    tree.add(random_mark(random));
+  }
+  const RowMark elsewhere{UINT64_MAX, 1};
+  right.add(elsewhere);
+  Tree other;
+  other.add({5, 5});  // slot 0, wrong
+  other.add(elsewhere);
+  other.rebuild(0, rows);
+  for (unsigned level = 0; level <= kSlotLevel; ++level) {
+    EXPECT_EQ(other.node(level, 0), right.node(level, 0)) << level;
+  }
+  EXPECT_EQ(other.node(kSlotLevel, kSlotCount - 1), right.node(kSlotLevel, kSlotCount - 1));
+}
+
+}  // namespace
+}  // namespace syntropy
