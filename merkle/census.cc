@@ -1,49 +1,51 @@
 #include "merkle/census.h"
 
-#include <algorithm>
+#include <cassert>
 #include <cmath>
 
 namespace syntropy {
 namespace {
 
-constexpr double kSeen = 15.0 / 16.0;  // of the nodes that differ
-// Above this share of differing nodes the guess is off by more than a level.
+// Above this share of differing nodes the guess is off by more than a quarter.
 constexpr double kFull = 0.96;
-// Elements of a node, at most: more make more rounds, fewer make more nodes to ask for.
-constexpr double kMostElementsOfNode = 1.35;
 
 }  // namespace
 
-std::vector<uint8_t> take_census(const Tree& tree, unsigned level, const SlotRanges& slots) {
-  std::vector<uint8_t> nibbles(nodes_of_level(level));
-  for (uint64_t index = 0; index < nibbles.size(); ++index) {
-    nibbles[index] = tree.within(level, index, slots).check & 15;
+Census::Census(const Tree& tree, unsigned level, unsigned bits, const SlotRanges& slots)
+    : bytes_(bytes_for(nodes_of_level(level), bits), '\0'), bits_(bits) {
+  assert(bits > 0 && bits <= kMostBits);
+  for (uint64_t index = 0; index < nodes_of_level(level); ++index) {
+    const uint64_t check = tree.within(level, index, slots).check;
+    const unsigned cell = static_cast<unsigned>(check) & ((1u << bits) - 1);
+    const uint64_t bit = index * bits;
+    unsigned wide = cell << (bit % 8);
+    for (size_t byte = bit / 8; wide != 0; ++byte, wide >>= 8) {
+      bytes_[byte] = static_cast<char>(bytes_[byte] | (wide & 0xFF));
+    }
   }
-  return nibbles;
 }
 
-size_t count_differing(std::span<const uint8_t> mine, std::span<const uint8_t> theirs) {
-  size_t differing = 0;
-  for (size_t i = 0; i < std::min(mine.size(), theirs.size()); ++i) {
-    if (mine[i] != theirs[i]) ++differing;
-  }
-  return differing;
+Census Census::from_bytes(std::string bytes, unsigned bits) {
+  Census census;
+  census.bytes_ = std::move(bytes);
+  census.bits_ = bits;
+  return census;
 }
 
-std::optional<uint64_t> estimate_elements(size_t differing, size_t nodes) {
+unsigned Census::cell(uint64_t index) const {
+  const uint64_t bit = index * bits_;
+  unsigned wide = 0;
+  for (size_t i = 0; i < 3 && bit / 8 + i < bytes_.size(); ++i) {
+    wide |= unsigned{static_cast<uint8_t>(bytes_[bit / 8 + i])} << (8 * i);
+  }
+  return (wide >> (bit % 8)) & ((1u << bits_) - 1);
+}
+
+std::optional<uint64_t> estimate_differences(size_t differing, size_t nodes) {
   const auto count = static_cast<double>(nodes);
-  const double share = static_cast<double>(differing) / kSeen / count;
+  const double share = static_cast<double>(differing) / count;
   if (share > kFull) return std::nullopt;
   return static_cast<uint64_t>(std::ceil(-count * std::log1p(-share)));
-}
-
-unsigned level_for(uint64_t elements) {
-  unsigned level = 0;
-  while (level<kDeepestLevel&& static_cast<double>(elements)> kMostElementsOfNode *
-         static_cast<double>(nodes_of_level(level))) {
-    ++level;
-  }
-  return level;
 }
 
 }  // namespace syntropy

@@ -1,40 +1,58 @@
-// Census: a coarse look at a whole level of two trees, to guess how many elements differ.
+// Census: a look at a whole level of two trees, a few bits a node, to see where they differ and to
+// guess how many rows do.
 //
-// Four bits of the check of each node. A node of the two trees differs in them with a probability
-// of 15/16 if anything below it differs. Elements fall on the nodes evenly, so that of n nodes n *
-// (1 - e^(-d/n)) are hit by d elements; solved for d ("linear counting": Whang, Vander-Zanden,
+// The bits are the lower ones of the nodes' checks. A node below which anything differs looks
+// different but once in 2^bits times, so nodes that look alike may be left out for now (what hides
+// there is found at the end, see merkle/reconciler.h). Rows fall on the nodes evenly: of n nodes
+// n * (1 - e^(-d/n)) are hit by d rows; solved for d ("linear counting": Whang, Vander-Zanden,
 // Taylor, "A Linear-Time Probabilistic Counting Algorithm for Database Applications", ACM TODS
-// 15(2), 1990). It is a guess: it says at which level to look, never that a node may be left out.
+// 15(2), 1990).
 //
-// Thread safety: pure functions.
+//   bytes := cells of `bits` bits, one a node, from the lowest bit of the first byte on; the last
+//            byte is filled up with zeros
+//   Check: the cells 1, 2, 3 of 6 bits are 81 30 00.
+//
+// Thread safety: values and pure functions.
 #pragma once
 
 #include <cstdint>
 #include <optional>
-#include <span>
-#include <vector>
+#include <string>
+#include <utility>
 
 #include "merkle/tree.h"
 
 namespace syntropy {
 
-/// The census that comes with the answer to Open: 64 nodes.
-inline constexpr unsigned kOpeningCensusLevel = 3;
-/// The deepest census: 4096 nodes in 2 KiB.
-inline constexpr unsigned kDeepestCensusLevel = 6;
+class Census {
+ public:
+  static constexpr unsigned kMostBits = 16;
 
-/// Four bits of each node of `level`, counting the rows of `slots` only.
-std::vector<uint8_t> take_census(const Tree& tree, unsigned level, const SlotRanges& slots);
+  Census() = default;
+  /// Of the nodes of `level`, counting the rows of `slots` only; 1 <= bits <= kMostBits.
+  Census(const Tree& tree, unsigned level, unsigned bits, const SlotRanges& slots);
+  /// From bytes(). Whether they are as many as `nodes` nodes take is for the caller to see.
+  static Census from_bytes(std::string bytes, unsigned bits);
+  static size_t bytes_for(uint64_t nodes, unsigned bits) { return (nodes * bits + 7) / 8; }
 
-/// Nodes in which the two differ; as many as the shorter one has.
-size_t count_differing(std::span<const uint8_t> mine, std::span<const uint8_t> theirs);
+  const std::string& bytes() const { return bytes_; }
+  /// The bits of node `index`, which the bytes reach.
+  unsigned cell(uint64_t index) const;
 
-/// How many elements make `differing` of `nodes` nodes differ. Nothing when so many do that it
+ private:
+  std::string bytes_;
+  unsigned bits_ = kMostBits;
+};
+
+/// The census that comes with the answer to Open: 64 nodes in 48 bytes.
+inline constexpr unsigned kOpeningCensusLevel = 6;
+inline constexpr unsigned kOpeningCensusBits = 6;
+/// The one asked for if that one is full: the slots, in 28 KiB.
+inline constexpr unsigned kFullCensusLevel = kSlotLevel;
+inline constexpr unsigned kFullCensusBits = 14;
+
+/// How many rows make `differing` of `nodes` nodes differ. Nothing when so many nodes do that it
 /// could be any number.
-std::optional<uint64_t> estimate_elements(size_t differing, size_t nodes);
-
-/// The level at which a node has about one of `elements` differing elements: two at most, which two
-/// rounds tell.
-unsigned level_for(uint64_t elements);
+std::optional<uint64_t> estimate_differences(size_t differing, size_t nodes);
 
 }  // namespace syntropy

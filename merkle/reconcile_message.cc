@@ -31,10 +31,6 @@ class Writer {
     varint(value.size());
     out.append(value);
   }
-  void nibbles(const std::vector<uint8_t>& values) {
-    assert(values.size() % 2 == 0);
-    for (size_t i = 0; i < values.size(); i += 2) u8(values[i] | values[i + 1] << 4);
-  }
   void ascending(const std::vector<uint64_t>& numbers) {
     varint(numbers.size());
     uint64_t before = 0;
@@ -120,14 +116,10 @@ class Reader {
     if (ok_) require(reader_.read_bytes(size, &value));
     return std::string(value);
   }
-  std::vector<uint8_t> nibbles(size_t count) {
-    std::vector<uint8_t> values;
-    for (size_t i = 0; ok_ && i < count; i += 2) {
-      const uint8_t both = u8();
-      values.push_back(both & 15);
-      values.push_back(both >> 4);
-    }
-    return values;
+  Census census(unsigned level, unsigned bits) {
+    std::string_view bytes;
+    require(reader_.read_bytes(Census::bytes_for(nodes_of_level(level), bits), &bytes));
+    return Census::from_bytes(std::string(bytes), bits);
   }
   // Different numbers below `end`.
   std::vector<uint64_t> ascending(uint64_t end) {
@@ -192,11 +184,7 @@ struct RequestWriter {
     writer.fixed64(open.check);
     return writer.out;
   }
-  std::string operator()(const CensusRequest& census) const {
-    Writer writer = begin(Tag::kCensus);
-    writer.u8(census.level);
-    return writer.out;
-  }
+  std::string operator()(const CensusRequest&) const { return begin(Tag::kCensus).out; }
   std::string operator()(const SumsRequest& sums) const {
     Writer writer = begin(Tag::kSums);
     writer.u8(sums.level);
@@ -237,12 +225,12 @@ struct ReplyWriter {
     writer.varint(open.rows);
     writer.fixed64(open.check);
     for (const uint64_t sum : open.sketch.sums) writer.fixed64(sum);
-    writer.nibbles(open.census);
+    writer.out.append(open.census.bytes());
     return writer.out;
   }
   std::string operator()(const CensusReply& census) const {
     Writer writer(Tag::kCensus);
-    writer.nibbles(census.nibbles);
+    writer.out.append(census.census.bytes());
     return writer.out;
   }
   std::string operator()(const SumsReply& sums) const {
@@ -310,18 +298,8 @@ OpenReply read_open_reply(Reader* reader) {
   open.rows = reader->varint();
   open.check = reader->fixed64();
   for (uint64_t& sum : open.sketch.sums) sum = reader->fixed64();
-  open.census = reader->nibbles(nodes_of_level(kOpeningCensusLevel));
+  open.census = reader->census(kOpeningCensusLevel, kOpeningCensusBits);
   return open;
-}
-
-CensusReply read_census_reply(Reader* reader) {
-  CensusReply census;
-  while (reader->ok() && !reader->at_end()) {
-    const std::vector<uint8_t> two = reader->nibbles(2);
-    census.nibbles.insert(census.nibbles.end(), two.begin(), two.end());
-    reader->require(census.nibbles.size() <= nodes_of_level(kDeepestCensusLevel));
-  }
-  return census;
 }
 
 SumsReply read_sums_reply(Reader* reader) {
@@ -393,7 +371,7 @@ Result<ReconcileRequest> decode_request(std::string_view bytes) {
       break;
     }
     case Tag::kCensus:
-      request.what = CensusRequest{reader.level(kDeepestCensusLevel)};
+      request.what = CensusRequest{};
       break;
     case Tag::kSums:
       request.what = read_sums(&reader);
@@ -436,7 +414,7 @@ Result<ReconcileReply> decode_reply(std::string_view bytes) {
       reply = read_open_reply(&reader);
       break;
     case Tag::kCensus:
-      reply = read_census_reply(&reader);
+      reply = CensusReply{reader.census(kFullCensusLevel, kFullCensusBits)};
       break;
     case Tag::kSums:
       reply = read_sums_reply(&reader);

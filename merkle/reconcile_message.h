@@ -2,7 +2,7 @@
 // one that began it, each answered by one reply of the other.
 //
 //   Open     which slots, and the sum over their rows ─> equal; or our sum, and a coarse census
-//   Census   a level ─> four bits of the check of each of its nodes: where, and how much, differs
+//   Census   ─> some bits of every slot: where, and how much, differs
 //   Sums     nodes ─> words of their summaries
 //   List     nodes that are small or hopeless ─> their rows' elements
 //   Fetch    positions ─> the rows there, whole or just their marks
@@ -12,14 +12,14 @@
 // Bytes (varints and fixed integers: storage/base/coding.h; integers little-endian):
 //
 //   request  := 1:u8 session slots rows:varint check:fixed64
-//             | 2:u8 session level:u8
+//             | 2:u8 session
 //             | 3:u8 session level:u8 first:u8 words:u8 nodes
 //             | 4:u8 session level:u8 nodes
 //             | 5:u8 session values:u8 positions
 //             | 6:u8 session from:varint
 //             | 7:u8 session rows
-//   reply    := 1:u8 equal:u8 (rows:varint check:fixed64 sum:fixed64*4 nibble*64)?
-//             | 2:u8 nibble*(4^level)
+//   reply    := 1:u8 equal:u8 (rows:varint check:fixed64 sum:fixed64*4 census)?
+//             | 2:u8 census
 //             | 3:u8 missing:nodes word:fixed64*
 //             | 4:u8 (count:varint (gap:varint check:fixed16)*)*     one group a node
 //             | 5:u8 covered:varint rows | 5:u8 covered:varint marks
@@ -32,7 +32,7 @@
 //   positions:= count:varint gap:varint*                             ascending
 //   rows     := count:varint (keylen:varint key vallen:varint value)*
 //   marks    := count:varint (keylen:varint key element:fixed64 check:fixed64)*
-//   nibble*n := n/2 bytes, the lower half first
+//   census   := merkle/census.h: the opening census has 48 bytes, the full one 28672
 //
 // A gap is the difference to the one before, the first from 0 (of runs: to the end of the run
 // before).
@@ -80,9 +80,7 @@ struct OpenRequest {
   uint64_t rows = 0;
   uint64_t check = 0;
 };
-struct CensusRequest {
-  unsigned level = 0;
-};
+struct CensusRequest {};
 struct SumsRequest {
   unsigned level = 0;
   size_t first = 0;  // word
@@ -116,10 +114,10 @@ struct OpenReply {
   uint64_t rows = 0;
   uint64_t check = 0;
   Sketch sketch;
-  std::vector<uint8_t> census;  // of kOpeningCensusLevel
+  Census census;  // of kOpeningCensusLevel
 };
 struct CensusReply {
-  std::vector<uint8_t> nibbles;  // one a node
+  Census census;  // of kFullCensusLevel
 };
 struct SumsReply {
   NodeList missing;             // nodes below the replier's leaves

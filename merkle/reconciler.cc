@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <type_traits>
 #include <utility>
 
 #include "merkle/census.h"
@@ -11,9 +12,17 @@ namespace {
 
 // With more differing nodes in the opening census there are more elements than sums.
 constexpr size_t kMostDecodedAtOnce = kSketchSums;
-// When the opening sums could not be decoded, there are probably more than these.
-constexpr uint64_t kLeastElements = 2 * kSketchSums;
+// Rows that may differ below a node that looks different, on average, if it is asked for four sums
+// at first, or for two.
+constexpr double kMostForFourSums = 2.2;
+constexpr double kMostForTwoSums = 1.6;
+// Levels below a census in which every node differs.
+constexpr unsigned kLevelsBelowFull = 3;
 constexpr size_t kCheckWord = kSketchSums;
+constexpr size_t kListKind = 3;  // of ReconcileRequest::what; those after it are about rows
+static_assert(
+    std::is_same_v<std::variant_alternative_t<kListKind, decltype(ReconcileRequest::what)>,
+                   ListRequest>);
 
 }  // namespace
 
@@ -41,7 +50,7 @@ bool Reconciler::ask_next(std::vector<std::string>* requests) {
   }
   if (census_wanted_) {
     census_wanted_ = false;
-    send({0, CensusRequest{kDeepestCensusLevel}}, {round_ + 1, kDeepestCensusLevel}, requests);
+    send({0, CensusRequest{}}, {round_ + 1}, requests);
     return true;
   }
   return ask_push(requests) || ask_fetch(requests) || ask_list(requests) || ask_sums(requests) ||
@@ -55,6 +64,10 @@ void Reconciler::send(ReconcileRequest request, Asked asked, std::vector<std::st
   std::string bytes = encode_request(request);
   (is_push ? summary_.row_bytes : summary_.identify_bytes) += bytes.size();
   summary_.round_trips = std::max(summary_.round_trips, asked.round);
+  const bool is_rows = asked.kind > kListKind;
+  if (!is_rows) {
+    summary_.identify_round_trips = std::max(summary_.identify_round_trips, asked.round);
+  }
   asked_.push_back(std::move(asked));
   requests->push_back(std::move(bytes));
 }
@@ -184,12 +197,36 @@ Status Reconciler::receive(std::string_view bytes) {
   (is_rows ? summary_.row_bytes : summary_.identify_bytes) += bytes.size();
   round_ = asked.round;
   Status status = std::visit(ReplyHandler{*this, asked}, *reply);
-  if (status.ok()) finish_if_idle();
+  if (status.ok() && !identifying()) status = decode_residual();
+  if (status.ok()) status = finish_if_idle();
   return status;
 }
 
-void Reconciler::choose_level(uint64_t elements) {
-  begin_frontier(level_for(std::max(elements, kLeastElements)), 0, 1);
+// Begins with the nodes that look different, or so far below them that few rows differ in each.
+void Reconciler::follow_census(const Census& mine, const Census& theirs, unsigned level,
+                               size_t words, double most_per_node) {
+  NodeList visible;
+  NodeList hidden;
+  for (uint64_t index = 0; index < nodes_of_level(level); ++index) {
+    (mine.cell(index) != theirs.cell(index) ? visible : hidden).push_back(index);
+  }
+  const auto guess = estimate_differences(visible.size(), nodes_of_level(level));
+  unsigned below = guess ? 0 : kLevelsBelowFull;
+  if (guess) {
+    auto nodes = static_cast<double>(visible.size());
+    for (; static_cast<double>(*guess) > most_per_node * nodes; nodes *= 2) ++below;
+  }
+  const uint64_t rows = store_.tree().root(options_.slots).rows;
+  const unsigned leaves = kSlotLevel + depth_for(rows / std::max(1u, options_.slots.count()));
+  below = std::min(below, leaves - level);
+  frontier_ = {level + below, 0, words};
+  frontier_round_ = round_ + 1;
+  const auto expand = [below](const NodeList& nodes, auto* ranges) {
+    ranges->clear();
+    for (const uint64_t index : nodes) ranges->emplace_back(index << below, (index + 1) << below);
+  };
+  expand(visible, &frontier_ranges_);
+  expand(hidden, &hidden_ranges_);
 }
 
 Status Reconciler::hear(const Asked&, const OpenReply& reply) {
@@ -210,37 +247,28 @@ Status Reconciler::hear(const Asked&, const OpenReply& reply) {
     begin_frontier(kOpeningCensusLevel, kCheckWord, 1);
     return {};
   }
-  const std::vector<uint8_t> census =
-      take_census(store_.tree(), kOpeningCensusLevel, options_.slots);
-  const size_t differing = count_differing(census, reply.census);
-  if (differing <= kMostDecodedAtOnce) {
-    Sketch difference = mine.sketch;
-    difference ^= reply.sketch;
-    if (const auto decoded = decode_sketch(difference.sums); decoded && !decoded->empty()) {
-      std::vector<uint64_t> elements;
-      for (const uint64_t number : *decoded) elements.push_back(unscramble(number));
-      if (plausible({0, 0}, elements)) return resolve({0, 0}, elements);
-    }
+  Sketch difference = mine.sketch;
+  difference ^= reply.sketch;
+  const Census census(store_.tree(), kOpeningCensusLevel, kOpeningCensusBits, options_.slots);
+  size_t differing = 0;
+  for (uint64_t i = 0; i < nodes_of_level(kOpeningCensusLevel); ++i) {
+    if (census.cell(i) != reply.census.cell(i)) ++differing;
   }
-  const uint64_t more_rows =
-      mine.rows > reply.rows ? mine.rows - reply.rows : reply.rows - mine.rows;
-  const auto elements = estimate_elements(differing, census.size());
-  if (elements) {
-    choose_level(std::max(*elements, more_rows));
+  residual_ = difference;
+  residual_decoded_ = false;
+  // Few enough for the sums of the root: nothing is in sight, and all of it remains.
+  if (differing <= kMostDecodedAtOnce && decode_sketch(difference.sums)) return {};
+  if (estimate_differences(differing, nodes_of_level(kOpeningCensusLevel))) {
+    follow_census(census, reply.census, kOpeningCensusLevel, kSketchSums, kMostForFourSums);
   } else {
     census_wanted_ = true;
   }
   return {};
 }
 
-Status Reconciler::hear(const Asked& asked, const CensusReply& reply) {
-  const std::vector<uint8_t> census = take_census(store_.tree(), asked.level, options_.slots);
-  if (census.size() != reply.nibbles.size()) {
-    return Status::corruption("a reconcile census of another level");
-  }
-  const auto elements = estimate_elements(count_differing(census, reply.nibbles), census.size());
-  // Too many to tell: four elements a node, where a census can't see more than two.
-  choose_level(elements ? *elements : 16 * census.size());
+Status Reconciler::hear(const Asked&, const CensusReply& reply) {
+  const Census census(store_.tree(), kFullCensusLevel, kFullCensusBits, options_.slots);
+  follow_census(census, reply.census, kFullCensusLevel, 2, kMostForTwoSums);
   return {};
 }
 
@@ -268,7 +296,7 @@ Status Reconciler::hear(const Asked& asked, const SumsReply& reply) {
 }
 
 Status Reconciler::compare_node(NodeId node, size_t first, const uint64_t* theirs, size_t words) {
-  if (!tree_has(node)) {
+  if (!store_.tree().reaches(node.level, node.index)) {
     want(&lists_[node.level], node.index);
     return {};
   }
@@ -303,19 +331,27 @@ Status Reconciler::compare_node(NodeId node, size_t first, const uint64_t* their
     return {};
   }
   partial_[node] = sums;
-  want(&sums_[{node.level, known, known}], node.index);
+  want(&sums_[{node.level, known, kSketchSums - known}], node.index);
   return {};
 }
 
+// Two levels at once: what four sums could not tell is told by those of a quarter.
 void Reconciler::descend(NodeId node) {
-  const NodeId child{node.level + 1, 4 * node.index};
-  if (node.level == kDeepestLevel || !tree_has(child)) {
+  NodeId below = node;
+  for (int i = 0; i < 2; ++i) {
+    const NodeId child{below.level + 1, 2 * below.index};
+    if (below.level == kDeepestLevel || !store_.tree().reaches(child.level, child.index)) break;
+    below = child;
+  }
+  if (below.level == node.level) {
     want(&lists_[node.level], node.index);
     return;
   }
   const SumsKind kind =
-      thorough_ ? SumsKind{child.level, kCheckWord, 1} : SumsKind{child.level, 0, kSketchSums};
-  for (uint64_t i = 0; i < 4; ++i) want(&sums_[kind], child.index + i);
+      thorough_ ? SumsKind{below.level, kCheckWord, 1} : SumsKind{below.level, 0, kSketchSums};
+  for (uint64_t i = 0; i < nodes_of_level(below.level - node.level); ++i) {
+    want(&sums_[kind], below.index + i);
+  }
 }
 
 Status Reconciler::hear(const Asked& asked, const ListReply& reply) {
@@ -348,6 +384,7 @@ Status Reconciler::compare_list(NodeId node, const std::vector<ListedRow>& their
         if (same != theirs.end() && *same == row) {
           known[static_cast<size_t>(same - theirs.begin())] = true;
         } else {
+          residual_.toggle(scramble(mark.element));
           found[position_of(mark.element)].mine.push_back({mark, std::string(key)});
         }
         return true;
@@ -358,6 +395,7 @@ Status Reconciler::compare_list(NodeId node, const std::vector<ListedRow>& their
     if (node_of(node.level, position) != node.index) {
       return Status::corruption("a reconcile list names a row of another node");
     }
+    residual_.toggle(scramble(theirs[i].element));
     found[position].theirs.push_back(theirs[i].element);
   }
   for (auto& [position, suspect] : found) {
@@ -382,7 +420,10 @@ bool Reconciler::plausible(NodeId node, const std::vector<uint64_t>& elements) c
 // Looks up which of the elements are of rows here; the others are the peer's.
 Status Reconciler::resolve(NodeId node, const std::vector<uint64_t>& elements) {
   std::map<uint64_t, Suspect> found;
-  for (const uint64_t element : elements) found[position_of(element)].theirs.push_back(element);
+  for (const uint64_t element : elements) {
+    residual_.toggle(scramble(element));
+    found[position_of(element)].theirs.push_back(element);
+  }
   for (auto& [position, suspect] : found) {
     suspect.node = node;
     suspect.decoded = true;
@@ -446,6 +487,7 @@ Status Reconciler::judge(const Suspect& suspect, const std::vector<TheirRow>& th
     });
     if (row == theirs.end()) {
       // More differed than could be decoded, and chance looked like an element.
+      residual_.toggle(scramble(element));
       if (suspect.decoded) descend(suspect.node);
       continue;
     }
@@ -560,15 +602,36 @@ Status Reconciler::hear(const Asked&, const ErrorReply& reply) {
   return Status::unavailable("the other node refused: " + reply.message);
 }
 
-void Reconciler::finish_if_idle() {
-  const bool idle = asked_.empty() && !census_wanted_ && frontier_ranges_.empty() &&
-                    walk_from_ == kPositions && own_walk_from_ == kPositions && sums_.empty() &&
-                    lists_.empty() && fetch_.items.empty() && push_.empty();
-  if (!idle) return;
+// Whether nodes are still being told apart.
+bool Reconciler::identifying() const {
+  return open_wanted_ || census_wanted_ || !frontier_ranges_.empty() || !sums_.empty() ||
+         !lists_.empty() || std::any_of(asked_.begin(), asked_.end(), [](const Asked& asked) {
+           return !asked.nodes.empty();  // sums or a list
+         });
+}
+
+// Finds what the census missed.
+Status Reconciler::decode_residual() {
+  if (thorough_ || residual_decoded_ || residual_ == Sketch()) return {};
+  residual_decoded_ = true;
+  if (const auto decoded = decode_sketch(residual_.sums)) {
+    std::vector<uint64_t> elements;
+    for (const uint64_t number : *decoded) elements.push_back(unscramble(number));
+    if (plausible({0, 0}, elements)) return resolve({0, 0}, elements);
+  }
+  frontier_ranges_.swap(hidden_ranges_);
+  frontier_round_ = round_ + 1;
+  return {};
+}
+
+Status Reconciler::finish_if_idle() {
+  const bool idle = !identifying() && asked_.empty() && walk_from_ == kPositions &&
+                    own_walk_from_ == kPositions && fetch_.items.empty() && push_.empty();
+  if (!idle) return {};
   summary_.proven = check_left_ == 0;
   if (summary_.proven || summary_.passes >= options_.passes) {
     done_ = true;
-    return;
+    return {};
   }
   thorough_ = true;
   open_wanted_ = true;
@@ -579,12 +642,7 @@ void Reconciler::finish_if_idle() {
   if (!options_.pull) summary_.missing_here = 0;
   if (!options_.push) summary_.missing_there = 0;
   if (!options_.pull && !options_.push) summary_.different = 0;
-}
-
-bool Reconciler::tree_has(NodeId node) const {
-  if (node.level <= kSlotLevel) return true;
-  const auto slot = static_cast<uint16_t>(node.index >> (2 * (node.level - kSlotLevel)));
-  return node.level <= kSlotLevel + store_.tree().depth(slot);
+  return {};
 }
 
 Summary Reconciler::own(NodeId node) const {

@@ -3,11 +3,12 @@
 //
 //   1. Open. The sums over all rows of the slots are compared: equal ones are the end of it, after
 //      one round trip and some 30 bytes. A few differences are decoded from those sums at once.
-//   2. Census. How many elements differ is guessed from four bits of each node of a coarse level
-//      (merkle/census.h), and with it the level at which a node has about one of them.
-//   3. Sums. The first sum of each node of that level: where one element differs, it *is* that
-//      element. Where that makes no sense, a second sum follows, then two more, then the sums of
-//      the node's children. Where the trees end, the rows' elements are listed.
+//   2. Census. A few bits of each node of a level (merkle/census.h) tell where differences lie, and
+//      roughly how many.
+//   3. Sums. Of each node that looks different, as many sums as it probably has elements: up to
+//   four
+//      are decoded on the spot. Where that makes no sense the other sums follow, then those of the
+//      nodes below. Where the trees end, the rows' elements are listed.
 //   4. Rows. An element names a position (merkle/row_mark.h): what lies there here is looked up,
 //   what
 //      lies there at the other node is fetched, both together say what the difference is.
@@ -16,6 +17,10 @@
 // grow with the number of differences; a window bounds how many. No step scans data, but for lists.
 //
 // One side empty: all rows of the other are walked, in order.
+//
+// What the census missed. Once every node in sight is decoded, the elements found are taken off the
+// sums of the root: what remains there are the elements that were hidden, and if they are too many
+// to be decoded, the nodes out of sight are asked for after all.
 //
 // Proof. The checks of the rows found to differ must add up to the difference between the checks of
 // the roots. If they don't (a row in four thousand million hides behind its other version; rows
@@ -39,6 +44,7 @@
 #include <utility>
 #include <vector>
 
+#include "merkle/census.h"
 #include "merkle/reconcile_store.h"
 
 namespace syntropy {
@@ -75,10 +81,11 @@ struct ReconcileSummary {
   uint64_t different = 0;
   uint64_t rows_pulled = 0;
   uint64_t rows_pushed = 0;
-  uint64_t rows_read = 0;       // here
-  uint64_t identify_bytes = 0;  // both ways, all that isn't a row
-  uint64_t row_bytes = 0;       // both ways: keys, and values where they were asked for
-  uint64_t round_trips = 0;
+  uint64_t rows_read = 0;             // here
+  uint64_t identify_bytes = 0;        // both ways, all that isn't a row
+  uint64_t row_bytes = 0;             // both ways: keys, and values where they were asked for
+  uint64_t round_trips = 0;           // until the last row was there
+  uint64_t identify_round_trips = 0;  // until the last element was known
   unsigned passes = 0;
   /// All differences were found: what is told is complete.
   bool proven = false;
@@ -150,7 +157,8 @@ class Reconciler {
   bool ask_frontier(std::vector<std::string>* requests);
   void want(Waiting* waiting, uint64_t item);
   void begin_frontier(unsigned level, size_t first, size_t words);
-  void choose_level(uint64_t elements);
+  void follow_census(const Census& mine, const Census& theirs, unsigned level, size_t words,
+                     double most_per_node);
 
   // --- hearing
   Status hear(const Asked& asked, const OpenReply& reply);
@@ -169,6 +177,8 @@ class Reconciler {
   bool plausible(NodeId node, const std::vector<uint64_t>& elements) const;
   Status resolve(NodeId node, const std::vector<uint64_t>& elements);
   Status settle(uint64_t position, Suspect suspect);
+  Status decode_residual();
+  bool identifying() const;
   struct TheirRow {
     RowMark mark;
     std::string key;
@@ -178,9 +188,8 @@ class Reconciler {
   Status found(DifferenceKind kind, const OwnRow* mine, const TheirRow* theirs);
   Status push_row(const OwnRow& row);
   Status walk_own_rows();
-  void finish_if_idle();
+  Status finish_if_idle();
 
-  bool tree_has(NodeId node) const;
   Summary own(NodeId node) const;
 
   ReconcileStore& store_;
@@ -198,6 +207,11 @@ class Reconciler {
   std::deque<std::pair<uint64_t, uint64_t>> frontier_ranges_;
   uint64_t frontier_round_ = 0;
   bool census_wanted_ = false;
+  // The difference between the roots, but for the elements found so far.
+  Sketch residual_;
+  bool residual_decoded_ = false;
+  // What looks alike in the census, as ranges of the frontier's level.
+  std::deque<std::pair<uint64_t, uint64_t>> hidden_ranges_;
   uint64_t walk_from_ = kPositions;      // the peer's rows: where to go on
   uint64_t own_walk_from_ = kPositions;  // ours
 

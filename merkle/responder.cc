@@ -9,12 +9,6 @@ namespace {
 
 ErrorReply refusal(const Status& status) { return {std::string(status.message())}; }
 
-bool below_leaves(const Tree& tree, unsigned level, uint64_t index) {
-  if (level <= kSlotLevel) return false;
-  const auto slot = static_cast<uint16_t>(index >> (2 * (level - kSlotLevel)));
-  return level > kSlotLevel + tree.depth(slot);
-}
-
 uint64_t word_of(const Summary& summary, size_t word) {
   return word < kSketchSums ? summary.sketch.sums[word] : summary.check;
 }
@@ -38,14 +32,14 @@ struct Answer {
     reply.rows = root.rows;
     reply.check = root.check;
     reply.sketch = root.sketch;
-    reply.census = take_census(tree(), kOpeningCensusLevel, request.slots);
+    reply.census = Census(tree(), kOpeningCensusLevel, kOpeningCensusBits, request.slots);
     return reply;
   }
 
-  ReconcileReply operator()(const CensusRequest& request) const {
+  ReconcileReply operator()(const CensusRequest&) const {
     const SlotRanges* slots = responder.slots_of(session);
     if (slots == nullptr) return unknown_session();
-    return CensusReply{take_census(tree(), request.level, *slots)};
+    return CensusReply{Census(tree(), kFullCensusLevel, kFullCensusBits, *slots)};
   }
 
   ReconcileReply operator()(const SumsRequest& request) const {
@@ -53,7 +47,7 @@ struct Answer {
     if (slots == nullptr) return unknown_session();
     SumsReply reply;
     for (const uint64_t index : request.nodes) {
-      if (below_leaves(tree(), request.level, index)) {
+      if (!tree().reaches(request.level, index)) {
         reply.missing.push_back(index);
         continue;
       }

@@ -5,9 +5,11 @@
 namespace syntropy {
 namespace {
 
-// Where a level below the slot begins among the slot's nodes; `below` >= 1.
+static_assert(kSlotLevel % 2 == 0 && kDeepestLevel % 2 == 0);
+
+// Where a kept level begins among a slot's nodes; `below` the slot: 2, 4, ...
 constexpr size_t level_offset(unsigned below) { return (nodes_of_level(below) - 4) / 3; }
-static_assert(level_offset(1) == 0 && level_offset(2) == 4 && level_offset(3) == 20);
+static_assert(level_offset(2) == 0 && level_offset(4) == 4 && level_offset(6) == 20);
 
 constexpr unsigned kMostDepth = kDeepestLevel - kSlotLevel;
 
@@ -34,23 +36,23 @@ Summary& Summary::operator+=(const Summary& other) {
 
 unsigned depth_for(uint64_t rows) {
   unsigned depth = 0;
-  while (depth < kMostDepth && rows > kMostLeafRows * nodes_of_level(depth)) ++depth;
+  while (depth < kMostDepth && rows > kMostLeafRows * nodes_of_level(depth)) depth += 2;
   return depth;
 }
 
 Tree::Tree() : slots_(kSlotCount) {
-  for (unsigned level = 0; level <= kSlotLevel; ++level) {
-    levels_[level].resize(nodes_of_level(level));
+  for (unsigned level = 0; level <= kSlotLevel; level += 2) {
+    levels_[level / 2].resize(nodes_of_level(level));
   }
 }
 
 template <typename Change>
 void Tree::change(uint64_t position, Change change) {
-  for (unsigned level = 0; level <= kSlotLevel; ++level) {
-    change(levels_[level][node_of(level, position)]);
+  for (unsigned level = 0; level <= kSlotLevel; level += 2) {
+    change(levels_[level / 2][node_of(level, position)]);
   }
   SlotLevels& slot = slots_[slot_of_position(position)];
-  for (unsigned below = 1; below <= slot.depth; ++below) {
+  for (unsigned below = 2; below <= slot.depth; below += 2) {
     const uint64_t index = node_of(kSlotLevel + below, position) & (nodes_of_level(below) - 1);
     change(slot.nodes[level_offset(below) + index]);
   }
@@ -69,18 +71,18 @@ void Tree::remove(const RowMark& row) {
 }
 
 bool Tree::wants_rebuild(uint16_t slot) const {
-  const uint64_t rows = levels_[kSlotLevel][slot].rows;
+  const uint64_t rows = levels_.back()[slot].rows;
   const unsigned depth = slots_[slot].depth;
   // A margin below, so that a slot at a boundary isn't rebuilt again and again.
   return depth_for(rows) > depth || depth_for(4 * rows) < depth;
 }
 
 void Tree::rebuild(uint16_t slot, std::span<const RowMark> rows) {
-  Summary change_of_slot = levels_[kSlotLevel][slot];
+  Summary change_of_slot = levels_.back()[slot];
   change_of_slot.rows = 0 - change_of_slot.rows;  // adding it takes it away
   SlotLevels& levels = slots_[slot];
   levels.depth = depth_for(rows.size());
-  levels.nodes.assign(level_offset(levels.depth + 1), Summary{});
+  levels.nodes.assign(level_offset(levels.depth + 2), Summary{});
   levels.nodes.shrink_to_fit();
   for (const RowMark& row : rows) {
     const uint64_t position = position_of(row.element);
@@ -88,24 +90,34 @@ void Tree::rebuild(uint16_t slot, std::span<const RowMark> rows) {
     Summary one;
     one.add(row);
     change_of_slot += one;
-    for (unsigned below = 1; below <= levels.depth; ++below) {
+    for (unsigned below = 2; below <= levels.depth; below += 2) {
       const uint64_t index = node_of(kSlotLevel + below, position) & (nodes_of_level(below) - 1);
       levels.nodes[level_offset(below) + index] += one;
     }
   }
   const uint64_t position = first_position(kSlotLevel, slot);
-  for (unsigned level = 0; level <= kSlotLevel; ++level) {
-    levels_[level][node_of(level, position)] += change_of_slot;
+  for (unsigned level = 0; level <= kSlotLevel; level += 2) {
+    levels_[level / 2][node_of(level, position)] += change_of_slot;
   }
 }
 
-const Summary& Tree::node(unsigned level, uint64_t index) const {
-  assert(index < nodes_of_level(level));
-  if (level <= kSlotLevel) return levels_[level][index];
+bool Tree::reaches(unsigned level, uint64_t index) const {
+  if (level <= kSlotLevel) return true;
+  return level - kSlotLevel <= slots_[index >> (level - kSlotLevel)].depth;
+}
+
+const Summary& Tree::kept_node(unsigned level, uint64_t index) const {
+  if (level <= kSlotLevel) return levels_[level / 2][index];
   const unsigned below = level - kSlotLevel;
-  const SlotLevels& slot = slots_[index >> (2 * below)];
-  assert(below <= slot.depth);
+  const SlotLevels& slot = slots_[index >> below];
   return slot.nodes[level_offset(below) + (index & (nodes_of_level(below) - 1))];
+}
+
+Summary Tree::node(unsigned level, uint64_t index) const {
+  assert(index < nodes_of_level(level) && reaches(level, index));
+  if (level % 2 == 0) return kept_node(level, index);
+  Summary sum = kept_node(level + 1, 2 * index);
+  return sum += kept_node(level + 1, 2 * index + 1);
 }
 
 Summary Tree::within(unsigned level, uint64_t index, const SlotRanges& slots) const {
@@ -114,10 +126,8 @@ Summary Tree::within(unsigned level, uint64_t index, const SlotRanges& slots) co
   if (slots.contains(SlotRanges{covered})) return node(level, index);
   if (!slots.intersects(SlotRanges{covered})) return {};
   Summary sum;
-  for (uint64_t child = 4 * index; child < 4 * index + 4; ++child) {
-    sum += within(level + 1, child, slots);
-  }
-  return sum;
+  sum += within(level + 1, 2 * index, slots);
+  return sum += within(level + 1, 2 * index + 1, slots);
 }
 
 }  // namespace syntropy

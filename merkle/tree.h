@@ -5,12 +5,13 @@
 // row is added to the nodes above it without looking at other rows, and the difference of two
 // stores' summaries is the summary of the rows in which they differ.
 //
-//   level 0            the root: all rows
-//   level 1..6         four children each
-//   level 7            the slots: 4^7 = 16384
-//   level 8..7+depth   ranges of a slot, by the bits of the hash; depth follows the slot's rows
+//   level 0               the root: all rows
+//   level 1..13           two children each
+//   level 14              the slots
+//   level 15..14+depth    ranges of a slot, by the bits of the hash; depth follows the slot's rows
 //
-// Node `index` of `level` covers the positions whose upper 2 * level bits are `index`.
+// Node `index` of `level` covers the positions whose upper `level` bits are `index`. Every second
+// level is kept, the even ones; a node of an odd one is the sum of its two children.
 //
 // Growth. A slot's leaves hold some kMostLeafRows / 4 to kMostLeafRows rows on average. When it has
 // outgrown its depth its leaves stay right and become coarse; wants_rebuild() says so, and whoever
@@ -46,20 +47,20 @@ struct Summary {
   bool operator==(const Summary&) const = default;
 };
 
-inline constexpr unsigned kSlotLevel = kSlotBits / 2;
-inline constexpr unsigned kDeepestLevel = kPositionBits / 2;
+inline constexpr unsigned kSlotLevel = kSlotBits;
+inline constexpr unsigned kDeepestLevel = kPositionBits;
 inline constexpr uint64_t kMostLeafRows = 32;
 
-constexpr uint64_t nodes_of_level(unsigned level) { return uint64_t{1} << (2 * level); }
+constexpr uint64_t nodes_of_level(unsigned level) { return uint64_t{1} << level; }
 /// The node of `level` that covers `position`.
 constexpr uint64_t node_of(unsigned level, uint64_t position) {
-  return position >> (kPositionBits - 2 * level);
+  return position >> (kPositionBits - level);
 }
 /// The first position that node `index` of `level` covers; that of node index + 1 is its end.
 constexpr uint64_t first_position(unsigned level, uint64_t index) {
-  return index << (kPositionBits - 2 * level);
+  return index << (kPositionBits - level);
 }
-/// Levels that `rows` rows of a slot ask for below the slot.
+/// Levels that `rows` rows of a slot ask for below the slot; even.
 unsigned depth_for(uint64_t rows);
 
 class Tree {
@@ -70,16 +71,18 @@ class Tree {
   /// `row` was added, with the same element and check.
   void remove(const RowMark& row);
 
-  /// Levels below the slot.
+  /// Levels below the slot; even.
   unsigned depth(uint16_t slot) const { return slots_[slot].depth; }
   /// Whether the slot's rows have outgrown its depth, or become far fewer.
   bool wants_rebuild(uint16_t slot) const;
   /// Takes `rows` for all rows of the slot, in place of what it knew.
   void rebuild(uint16_t slot, std::span<const RowMark> rows);
 
-  /// Node `index` of `level`; nothing below a slot's leaves: level <= kSlotLevel + depth(slot).
-  const Summary& node(unsigned level, uint64_t index) const;
-  const Summary& slot(uint16_t slot) const { return node(kSlotLevel, slot); }
+  /// Whether the tree reaches down to node `index` of `level`.
+  bool reaches(unsigned level, uint64_t index) const;
+  /// Node `index` of `level`, which the tree reaches.
+  Summary node(unsigned level, uint64_t index) const;
+  Summary slot(uint16_t slot) const { return node(kSlotLevel, slot); }
   /// As node(), counting the rows of `slots` only.
   Summary within(unsigned level, uint64_t index, const SlotRanges& slots) const;
   /// The rows of `slots`.
@@ -88,13 +91,15 @@ class Tree {
  private:
   struct SlotLevels {
     unsigned depth = 0;
-    std::vector<Summary> nodes;  // level by level, the first below the slot first
+    std::vector<Summary> nodes;  // of the even levels below the slot, one after the other
   };
 
   template <typename Change>
   void change(uint64_t position, Change change);
 
-  std::array<std::vector<Summary>, kSlotLevel + 1> levels_;
+  const Summary& kept_node(unsigned level, uint64_t index) const;
+
+  std::array<std::vector<Summary>, kSlotLevel / 2 + 1> levels_;  // the even ones
   std::vector<SlotLevels> slots_;
 };
 

@@ -92,9 +92,9 @@ TEST(ReconcileHostile, GarbledRequestsAreAnswered) {
 TEST(ReconcileHostile, RepliesOfAnotherKindAreRefused) {
   MemoryRows mine;
   mine.put(5, "k", "v");
-  const std::vector<ReconcileReply> replies = {CensusReply{{1, 1}}, SumsReply{{}, {1}},
-                                               ListReply{{{}}}, FetchReply{1, false, {}, {}},
-                                               ErrorReply{"no"}};
+  const std::vector<ReconcileReply> replies = {
+      CensusReply{Census::from_bytes(std::string(28672, 0), kFullCensusBits)}, SumsReply{{}, {1}},
+      ListReply{{{}}}, FetchReply{1, false, {}, {}}, ErrorReply{"no"}};
   for (const ReconcileReply& reply : replies) {
     Reconciler reconciler(&mine, {}, nullptr);
     EXPECT_EQ(reconciler.take_requests().size(), 1u);
@@ -111,7 +111,7 @@ TEST(ReconcileHostile, SessionsAreBounded) {
     responder.answer(encode_request({session, OpenRequest{SlotRanges::all(), 1, 1}}));
   }
   const auto ask = [&](uint64_t session) {
-    const auto reply = decode_reply(responder.answer(encode_request({session, CensusRequest{1}})));
+    const auto reply = decode_reply(responder.answer(encode_request({session, CensusRequest{}})));
     return std::holds_alternative<CensusReply>(*reply);
   };
   EXPECT_TRUE(ask(100));

@@ -44,11 +44,11 @@ TEST(Tree, EveryNodeIsTheSumOfItsRows) {
     }
     tree.rebuild(slot, of_slot);
     EXPECT_FALSE(tree.wants_rebuild(slot));
-    EXPECT_GE(tree.depth(slot), 2u);
+    EXPECT_GE(tree.depth(slot), 4u);
   }
   rows.push_back({(uint64_t{1} << (kContentBits + 22)) | 5, 77});  // below a slot that has depth
   tree.add(rows.back());
-  for (unsigned level = 0; level <= kSlotLevel + 2; ++level) {
+  for (unsigned level = 0; level <= kSlotLevel + 4; ++level) {
     // The first four slots, and what lies below and above them.
     const uint64_t nodes = level <= kSlotLevel ? 4 : 4 * nodes_of_level(level - kSlotLevel);
     for (uint64_t index = 0; index < std::min(nodes_of_level(level), nodes); ++index) {
@@ -69,7 +69,7 @@ TEST(Tree, WithinCountsChosenSlotsOnly) {
   }
   EXPECT_EQ(tree.root(slots), expected);
   Summary parts;
-  for (uint64_t index = 0; index < 64; ++index) parts += tree.within(3, index, slots);
+  for (uint64_t index = 0; index < 64; ++index) parts += tree.within(6, index, slots);
   EXPECT_EQ(parts, expected);
   EXPECT_EQ(tree.root(SlotRanges()), Summary());
 }
@@ -77,9 +77,9 @@ TEST(Tree, WithinCountsChosenSlotsOnly) {
 TEST(Tree, DepthFollowsTheRows) {
   EXPECT_EQ(depth_for(0), 0u);
   EXPECT_EQ(depth_for(kMostLeafRows), 0u);
-  EXPECT_EQ(depth_for(kMostLeafRows + 1), 1u);
-  EXPECT_EQ(depth_for(4 * kMostLeafRows), 1u);
-  EXPECT_EQ(depth_for(10'000'000), 10u);
+  EXPECT_EQ(depth_for(kMostLeafRows + 1), 2u);
+  EXPECT_EQ(depth_for(4 * kMostLeafRows), 2u);
+  EXPECT_EQ(depth_for(10'000'000), 20u);
   // A slot that shrinks is rebuilt as well, but not at the boundary where it grew.
   MemoryRows rows;
   for (uint64_t i = 0; i < 300; ++i) rows.put(i << 13, "k", "v");
