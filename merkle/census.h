@@ -47,9 +47,9 @@ class Census {
 /// The census that comes with the answer to Open: 64 nodes in 48 bytes.
 inline constexpr unsigned kOpeningCensusLevel = 6;
 inline constexpr unsigned kOpeningCensusBits = 6;
-/// The one asked for if that one is full: the slots, in 28 KiB.
+/// The one asked for if that one is full: the slots, in 32 KiB.
 inline constexpr unsigned kFullCensusLevel = kSlotLevel;
-inline constexpr unsigned kFullCensusBits = 14;
+inline constexpr unsigned kFullCensusBits = 16;
 
 /// How many rows make `differing` of `nodes` nodes differ. Nothing when so many nodes do that it
 /// could be any number.

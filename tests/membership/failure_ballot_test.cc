@@ -27,7 +27,7 @@ struct View {
       : roster(size, voters),
         box({3, 20, 4'000}, roster.id(0), roster, ring, witness, random, events) {
     box.start();
-    look_at(15);
+    look_at(std::min<size_t>(15, size - 1));
   }
 
   void look_at(size_t member) {

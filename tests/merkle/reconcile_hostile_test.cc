@@ -93,7 +93,7 @@ TEST(ReconcileHostile, RepliesOfAnotherKindAreRefused) {
   MemoryRows mine;
   mine.put(5, "k", "v");
   const std::vector<ReconcileReply> replies = {
-      CensusReply{Census::from_bytes(std::string(28672, 0), kFullCensusBits)}, SumsReply{{}, {1}},
+      CensusReply{Census::from_bytes(std::string(32768, 0), kFullCensusBits)}, SumsReply{{}, {1}},
       ListReply{{{}}}, FetchReply{1, false, {}, {}}, ErrorReply{"no"}};
   for (const ReconcileReply& reply : replies) {
     Reconciler reconciler(&mine, {}, nullptr);

@@ -53,7 +53,7 @@ TEST(ReconcileMessage, RepliesComeBack) {
   OpenReply equal;
   equal.equal = true;
   EXPECT_TRUE(reply_round_trip(equal).equal);
-  const std::string cells(28672, 'x');
+  const std::string cells(32768, 'x');
   const CensusReply census{Census::from_bytes(cells, kFullCensusBits)};
   EXPECT_EQ(reply_round_trip(census).census.bytes(), cells);
   const auto sums = reply_round_trip(SumsReply{{4, 5}, {1, UINT64_MAX}});

@@ -2,8 +2,8 @@
 
 `run(scenario, binary)` makes a cluster of three primaries with a replica each, lets clients of both
 sides write, does to one primary after another what the scenario says, waits until the cluster has
-come to rest and has the contents judged (workload.py). Power that fails is approximated by kill -9:
-what the kernel has is kept (tests/storage has tests that lose it).
+come to rest and has the contents judged (workload.py). Power fails by a preloaded library
+(power_cut.c), which takes what wasn't synced.
 """
 
 import collections
@@ -31,6 +31,9 @@ WRITES_AFTER_TAKEOVER = 300
 WRITES_AFTER_HEALING_S = 1.5
 TAKEOVER_TIMEOUT_S = 40
 CLOCK_SHIFT_S = 3600
+# Variables that name what is preloaded into servers.
+SHIFT_LIBRARY = "SYNTROPY_E2E_SHIFTED_CLOCK"
+POWER_LIBRARY = "SYNTROPY_E2E_POWER_CUT"
 
 
 class PlacedServer(Server):
@@ -53,6 +56,19 @@ class PlacedServer(Server):
     def launch(self):
         with self.place.inside():
             super().launch()
+
+    def begin_power_cut(self):
+        """Of a server with POWER_LIBRARY preloaded."""
+        os.kill(self.pid(), signal.SIGUSR2)
+
+    def cut_power(self):
+        self.begin_power_cut()
+        self.wait_exit()
+
+    def bytes_not_synced(self):
+        """What the last power cut took."""
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            return int(re.findall(r"power cut: (\d+) bytes", log.read())[-1])
 
 
 class PlacedNode(Node):
@@ -360,19 +376,46 @@ def kill(run):
     return lambda _: run.victim.start()
 
 
-def lose_disk(run):
-    """Its data folder is gone, so it comes back as a new node. What only it had would be lost by
-    everybody's rules: writes pause until its replica has all."""
-    cluster = run.cluster
-    writers = run.writers
-    for writer in writers:
+def _pause_until_replicated(run):
+    for writer in run.writers:
         writer.pause()
     with run.victim.connect() as connection:
         if connection.call("WAIT", 1, 10000) != (":", b"1"):
             raise ServerFailure("the replica doesn't get what was written")
+
+
+def _cut_power_of_victim(run):
+    """What only the victim had, and had not synced, would be lost by everybody's rules: writes pause
+    until its replica has all, and the power goes within the second of its next sync."""
+    _pause_until_replicated(run)
+    run.victim.disconnect()
+    run.victim.server.cut_power()
+    if run.victim.server.bytes_not_synced() == 0:
+        raise ServerFailure("the power cut lost nothing: it shows nothing")
+    for writer in run.writers:
+        writer.go_on()
+
+
+def power_cut_and_restart(run):
+    """Started again before anybody takes over: its log is shorter than its replica's."""
+    _cut_power_of_victim(run)
+    run.victim.start()
+
+
+def power_cut(run):
+    """Started again after another took over."""
+    _cut_power_of_victim(run)
+    return lambda _: run.victim.start()
+
+
+def lose_disk(run):
+    """Its data folder is gone, so it comes back as a new node. What only it had would be lost by
+    everybody's rules: writes pause until its replica has all."""
+    cluster = run.cluster
+    _pause_until_replicated(run)
     old_id = run.victim.id()
     run.victim.kill()
-    for writer in writers:
+    for writer in run.writers:
         writer.go_on()
 
     def give_back(_):
@@ -386,10 +429,14 @@ def lose_disk(run):
     return give_back
 
 
-def kill_all(run):
-    """kill -9 of all nodes, then all start again."""
+def power_cut_of_all(run):
+    """At once; then all start again. Nothing is lost that was synced, and with appendfsync always all
+    that was acknowledged was."""
     for node in run.cluster.nodes:
-        node.kill()
+        node.disconnect()
+        node.server.begin_power_cut()
+    for node in run.cluster.nodes:
+        node.server.wait_exit()
     for node in run.cluster.nodes:
         node.start()
 
@@ -399,13 +446,22 @@ def kill_all(run):
 
 class Scenario:
     """`rounds`: how many of the primaries are hit, one after another. `shifted`: clocks are off.
+    `power`: the servers are started so that their power can be cut, with further `options`.
     `far_is_cut`: the far client is on the victim's side. `replaced`: another takes the victim's
     place, so the fault lasts until that has happened."""
 
     def __init__(self, name, fault, kinds=MIX, rounds=1, shifted=False, far_is_cut=False,
-                 replaced=True):
+                 replaced=True, power=False, options=()):  # pylint: disable=too-many-arguments
         self.name, self.fault, self.kinds, self.rounds = name, fault, kinds, rounds
         self.shifted, self.far_is_cut, self.replaced = shifted, far_is_cut, replaced
+        self.power, self.options = power, list(options)
+
+    def missing(self):
+        """Why it can't run here; None when it can."""
+        for needed, variable in ((self.shifted, SHIFT_LIBRARY), (self.power, POWER_LIBRARY)):
+            if needed and not os.path.exists(os.environ.get(variable, "")):
+                return f"{variable} names no library"
+        return None
 
 
 SCENARIOS = [
@@ -421,7 +477,10 @@ SCENARIOS = [
     Scenario("kill -9, restart before failover", kill_and_restart),
     Scenario("kill -9, restart after failover", kill),
     Scenario("disk lost, new node", lose_disk),
-    Scenario("power cut of all (kill -9)", kill_all),
+    Scenario("power cut of one, restart before failover", power_cut_and_restart, power=True),
+    Scenario("power cut of one, restart after failover", power_cut, power=True),
+    Scenario("power cut of all, fsync always", power_cut_of_all, power=True,
+             options=["--appendfsync", "always"]),
     Scenario("clocks 1 h ahead/behind, full cut", full_cut, rounds=2, shifted=True, far_is_cut=True),
 ]
 
@@ -441,27 +500,23 @@ class Result:
                 f"clients saw {dict(self.errors)}")
 
 
-def shift_library():
-    """The preloadable library that puts clocks off; None when it wasn't built."""
-    path = os.environ.get("SYNTROPY_E2E_SHIFTED_CLOCK", "")
-    return path if os.path.exists(path) else None
-
-
 def _environments(scenario):
     """Of the first primary and its replica the clock is ahead, of the second's behind."""
+    if scenario.missing():
+        raise ServerFailure(scenario.missing())
+    if scenario.power:
+        return [[f"LD_PRELOAD={os.environ[POWER_LIBRARY]}"]] * NODES
     if not scenario.shifted:
         return ()
-    if shift_library() is None:
-        raise ServerFailure("SYNTROPY_E2E_SHIFTED_CLOCK names no library")
+    library = f"LD_PRELOAD={os.environ[SHIFT_LIBRARY]}"
     shifts = [CLOCK_SHIFT_S, -CLOCK_SHIFT_S, 0, 0, 0, 0]
-    return [[f"LD_PRELOAD={shift_library()}", f"SYNTROPY_CLOCK_SHIFT_S={shift}"] if shift else []
-            for shift in shifts]
+    return [[library, f"SYNTROPY_CLOCK_SHIFT_S={shift}"] if shift else [] for shift in shifts]
 
 
 def run(scenario, binary, rounds=None, logs=None):
     """The Result. `logs`: a folder that gets the servers' logs; without it the ends of the logs are
     printed when something is wrong."""
-    with PlacedCluster(binary, environments=_environments(scenario)) as cluster:
+    with PlacedCluster(binary, scenario.options, _environments(scenario)) as cluster:
         this = Run(cluster, scenario.kinds)
         result = None
         try:
