@@ -42,8 +42,8 @@ TEST(Census, GuessIsNear) {
 
 TEST(Census, SaysWhenItCannotTell) {
   EXPECT_FALSE(estimate_differences(64, 64));
-  EXPECT_FALSE(estimate_differences(63, 64));
-  EXPECT_TRUE(estimate_differences(60, 64));
+  EXPECT_FALSE(estimate_differences(58, 64));
+  EXPECT_TRUE(estimate_differences(57, 64));
   EXPECT_EQ(estimate_differences(0, 64), 0u);
 }
 
