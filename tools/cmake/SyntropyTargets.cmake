@@ -55,10 +55,11 @@ if(SYNTROPY_SANITIZE)
                              -fno-sanitize-recover=all)
   target_link_options(syntropy_flags INTERFACE -fsanitize=${SYNTROPY_SANITIZE})
   # What GCC's optimizer warns of in instrumented code is often wrong; the plain build asks it.
-  target_compile_options(
-    syntropy_flags
-    INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-array-bounds;-Wno-restrict;-Wno-stringop-overflow;-Wno-stringop-overread>
-  )
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(
+      syntropy_flags INTERFACE -Wno-array-bounds -Wno-maybe-uninitialized -Wno-restrict
+                               -Wno-stringop-overflow -Wno-stringop-overread)
+  endif()
   if(SYNTROPY_SANITIZE STREQUAL "thread")
     # Asio orders its queues with fences, which GCC's sanitizer doesn't follow and warns of.
     target_compile_options(syntropy_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
