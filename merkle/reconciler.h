@@ -100,11 +100,12 @@ class Reconciler {
 
   /// Encoded requests to be sent now, in this order.
   std::vector<std::string> take_requests();
-  /// The encoded reply to the oldest request without one. An error ends the session: the peer's
-  /// refusal, a reply that isn't one, a store that failed.
+  /// The encoded reply to the oldest request without one. Returns status().
   Status receive(std::string_view reply);
 
   bool done() const { return done_; }
+  /// What ended it early: the peer's refusal, a reply that isn't one, a store that failed.
+  const Status& status() const { return status_; }
   const ReconcileSummary& summary() const { return summary_; }
 
  private:
@@ -161,6 +162,7 @@ class Reconciler {
                      double most_per_node);
 
   // --- hearing
+  Status hear_reply(std::string_view bytes);
   Status hear(const Asked& asked, const OpenReply& reply);
   Status hear(const Asked& asked, const CensusReply& reply);
   Status hear(const Asked& asked, const SumsReply& reply);
@@ -178,6 +180,8 @@ class Reconciler {
   Status resolve(NodeId node, const std::vector<uint64_t>& elements);
   Status settle(uint64_t position, Suspect suspect);
   Status decode_residual();
+  bool is_hidden(uint64_t element) const;
+  void ask_hidden();
   bool identifying() const;
   struct TheirRow {
     RowMark mark;
@@ -188,6 +192,7 @@ class Reconciler {
   Status found(DifferenceKind kind, const OwnRow* mine, const TheirRow* theirs);
   Status push_row(const OwnRow& row);
   Status walk_own_rows();
+  void fail(Status status);
   Status finish_if_idle();
 
   Summary own(NodeId node) const;
@@ -225,6 +230,7 @@ class Reconciler {
   uint64_t push_round_ = 0;
 
   bool done_ = false;
+  Status status_;
   ReconcileSummary summary_;
 };
 

@@ -12,9 +12,9 @@
 // is added at once. Versions of one row only grow (storage/merge.h), so its changes are added in
 // the order in which they were made.
 //
-// A stream brings all versions of a row; a repair may bring a later one without the earlier ones. Then
-// the two trees differ in that row at the cuts between them. Whoever looks the row up sees that its
-// version lies beyond the cut, and that it is no difference.
+// A stream brings all versions of a row; a repair may bring a later one without the earlier ones.
+// Then the two trees differ in that row at the cuts between them. Whoever looks the row up sees
+// that its version lies beyond the cut, and that it is no difference.
 //
 // To note a change is to append some 40 bytes: the write path pays no more than that. What the tree
 // costs is paid where settle() is called, which can be another thread under the same lock.

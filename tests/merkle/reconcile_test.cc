@@ -231,6 +231,21 @@ TEST(Reconcile, ReadsAFewRowsPerDifference) {
   }
 }
 
+// No chance of the census or of the sums makes a session begin anew, or ask for all again.
+TEST(Reconcile, CostsWhatTheDifferencesCost) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    SeededRandom random(seed);
+    const size_t differences = seed % 3 == 0 ? 60 : seed % 3 == 1 ? 150 : 600;
+    Pair pair = deal(random, 3000, differences, kPositions);
+    const Outcome run = reconcile(&pair.mine, &pair.theirs, {});
+    EXPECT_EQ(run.found, pair.expected) << "seed " << seed;
+    EXPECT_EQ(run.summary.passes, 1u) << "seed " << seed;
+    const uint64_t census = differences > 100 ? 33000 : 0;
+    EXPECT_LE(run.summary.identify_bytes, census + 500 + 60 * differences) << "seed " << seed;
+    EXPECT_LE(run.summary.round_trips, 9u) << "seed " << seed;
+  }
+}
+
 // Two versions of a row with the same element: only the checks tell.
 class Twins final : public ReconcileStore {
  public:
@@ -279,6 +294,52 @@ TEST(Reconcile, RowsThatOnlyTheChecksTellApartAreFound) {
   EXPECT_EQ(reconciler.summary().passes, 2u);
   const std::string key = std::to_string(uint64_t{50} << (kPositionBits - 7));
   EXPECT_EQ(notebook.found, (Found{{DifferenceKind::kDifferent, key}}));
+}
+
+// A store that can't be read.
+class BrokenRows final : public ReconcileStore {
+ public:
+  explicit BrokenRows(MemoryRows* rows) : rows_(*rows) {}
+  const Tree& tree() const override { return rows_.tree(); }
+  Status visit(uint64_t, uint64_t, const Visitor&) const override {
+    return Status::io_error("the disk is gone");
+  }
+  Result<RowMark> mark(std::string_view key, std::string_view value) const override {
+    return rows_.mark(key, value);
+  }
+  Status merge(std::span<const ReconcileRow>) override {
+    return Status::io_error("the disk is gone");
+  }
+
+ private:
+  MemoryRows& rows_;
+};
+
+TEST(Reconcile, AStoreThatFailsEndsTheSession) {
+  SeededRandom random(11);
+  for (const bool theirs_is_empty : {false, true}) {
+    for (const bool mine_fails : {false, true}) {
+      Pair pair = deal(random, 100, 20, kPositions);
+      MemoryRows empty;
+      BrokenRows broken(mine_fails ? &pair.mine : &pair.theirs);
+      ReconcileStore* const theirs = theirs_is_empty ? &empty : &pair.theirs;
+      ReconcileOptions options;
+      options.push = true;
+      Reconciler reconciler(mine_fails ? static_cast<ReconcileStore*>(&broken) : &pair.mine,
+                            options, nullptr);
+      Responder responder(mine_fails ? theirs : &broken);
+      std::deque<std::string> wire;
+      while (!reconciler.done()) {
+        for (std::string& request : reconciler.take_requests()) wire.push_back(std::move(request));
+        if (reconciler.done()) break;
+        ASSERT_FALSE(wire.empty());
+        reconciler.receive(responder.answer(wire.front())).ok();
+        wire.pop_front();
+      }
+      EXPECT_FALSE(reconciler.status().ok());
+      EXPECT_THAT(std::string(reconciler.status().message()), ::testing::HasSubstr("disk is gone"));
+    }
+  }
 }
 
 // A session that was cut off at any point loses nothing, and the next one finishes.

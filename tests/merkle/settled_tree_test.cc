@@ -76,8 +76,8 @@ TEST(SettledTree, WhatLiesBelowTheCutIsAddedAtOnce) {
   EXPECT_EQ(root(early.tree), root(late.tree));
 }
 
-// Two nodes get the same writes in the same order, each with delays of its own. Once all writes up to
-// a cut have arrived at both, their trees are equal at that cut, whatever else is on its way.
+// Two nodes get the same writes in the same order, each with delays of its own. Once all writes up
+// to a cut have arrived at both, their trees are equal at that cut, whatever else is on its way.
 TEST(SettledTree, EqualAtACutWhileWritesAreOnTheirWay) {
   for (uint64_t seed = 1; seed <= 50; ++seed) {
     SeededRandom random(seed);
