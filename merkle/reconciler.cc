@@ -292,7 +292,9 @@ Status Reconciler::resolve(NodeId node, const std::vector<uint64_t>& elements) {
     residual_.toggle(scramble(element));
     found[position_of(element)].theirs.push_back(element);
   }
-  for (auto& [position, suspect] : found) {
+  for (auto& at : found) {
+    const uint64_t position = at.first;
+    Suspect& suspect = at.second;
     suspect.node = node;
     suspect.decoded = true;
     Status status = store_.visit(position, position + 1,
