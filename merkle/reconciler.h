@@ -6,12 +6,10 @@
 //   2. Census. A few bits of each node of a level (merkle/census.h) tell where differences lie, and
 //      roughly how many.
 //   3. Sums. Of each node that looks different, as many sums as it probably has elements: up to
-//   four
-//      are decoded on the spot. Where that makes no sense the other sums follow, then those of the
-//      nodes below. Where the trees end, the rows' elements are listed.
+//      four are decoded on the spot. Where that makes no sense the other sums follow, then those of
+//      the nodes below. Where the trees end, the rows' elements are listed.
 //   4. Rows. An element names a position (merkle/row_mark.h): what lies there here is looked up,
-//   what
-//      lies there at the other node is fetched, both together say what the difference is.
+//      what lies there at the other node is fetched, both together say what the difference is.
 //
 // All nodes of a level go through the rounds side by side, so the number of round trips doesn't
 // grow with the number of differences; a window bounds how many. No step scans data, but for lists.

@@ -1,14 +1,13 @@
 // RowMark: what the trees know of a row.
 //
-//   element  := position:36 content:28     names the row at that version: where it lies, and what
-//   it
-//                                          says; never 0
-//   position := slot:14 hash:22            the upper 22 bits of the hash in the row's key
+//   element  := position:36 content:28   names the row at that version: where it lies and what it
+//                                        says; never 0
+//   position := slot:14 hash:22          the upper 22 bits of the hash in the row's key
 //   check    := 64 bits of a hash over the whole row, key and value
 //
 // The position is a prefix of the row's key in the order of the store (storage/row.h), its database
-// apart: so whoever has an element finds its row with one seek. About one row in four million of a
-// slot shares its position with another; all rows of a collection do.
+// apart: so whoever has an element finds its row with one seek. Of a thousand rows of a slot, one
+// in four thousand shares its position with another; all rows of a collection do.
 //
 // Two versions of a row have the same element with a probability of 2^-28, and both element and
 // check alike practically never: sums of elements tell which rows differ, sums of checks whether
