@@ -1,11 +1,13 @@
 """tools/bench --memory: resident memory and the time of a restart, beside Redis'."""
 
 import os
+import time
 
 from bench_support.servers import PRELOAD_CHUNK, Server
 
 VALUE_BYTES = 100
 CACHE = "64mb"
+SETTLE_INTERVAL_S = 1.5
 RESTART_FACTOR = 5  # so many times the keys for the restart
 
 
@@ -21,6 +23,17 @@ def read_all(server, keys):
         for begin in range(0, keys, PRELOAD_CHUNK))
 
 
+def settled_bytes(server):
+    """Resident bytes once they fall no more: what was freed goes back to the system within seconds."""
+    before = server.resident_bytes()
+    while True:
+        time.sleep(SETTLE_INTERVAL_S)
+        now = server.resident_bytes()
+        if now > before * 0.99:
+            return now
+        before = now
+
+
 def measure_memory(options, name, binary, folder, extra):
     """Resident bytes when empty, after the load, after every key was read."""
     server = Server(name, binary, folder, "everysec", extra)
@@ -28,9 +41,9 @@ def measure_memory(options, name, binary, folder, extra):
         server.start()
         empty = server.resident_bytes()
         server.preload(options.keys, VALUE_BYTES)
-        loaded = server.resident_bytes()
+        loaded = settled_bytes(server)
         read_all(server, options.keys)
-        return {"empty": empty, "loaded": loaded, "read": server.resident_bytes()}
+        return {"empty": empty, "loaded": loaded, "read": settled_bytes(server)}
     finally:
         server.remove()
 
