@@ -423,7 +423,10 @@ Status Reconciler::push_row(const OwnRow& row) {
                       });
 }
 
-Status Reconciler::hear(const Asked&, const WalkReply& reply) {
+Status Reconciler::hear(const Asked& asked, const WalkReply& reply) {
+  if (reply.next <= asked.positions.front()) {
+    return Status::corruption("a reconcile walk that doesn't get on");
+  }
   for (const ReconcileRow& row : reply.rows) {
     const Result<RowMark> mark = store_.mark(row.key, row.value);
     if (!mark.ok()) return mark.status();

@@ -76,8 +76,9 @@ bool Reconciler::ask_push(std::vector<std::string>* requests) {
 bool Reconciler::ask_fetch(std::vector<std::string>* requests) {
   if (fetch_.items.empty()) {
     if (walk_from_ == kPositions) return false;
-    const uint64_t from = std::exchange(walk_from_, kPositions);
-    send({0, WalkRequest{from}}, {round_ + 1}, requests);
+    Asked asked{round_ + 1};
+    asked.positions = {std::exchange(walk_from_, kPositions)};
+    send({0, WalkRequest{asked.positions.front()}}, asked, requests);
     return true;
   }
   const size_t count = std::min(fetch_.items.size(), options_.window_positions);

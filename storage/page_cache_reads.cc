@@ -88,10 +88,7 @@ IOStatus PageCacheReads::NewRandomAccessFile(const std::string& path, const File
                                              IODebugContext* dbg) {
   if (patience != Patience::kWaits) return would_wait();
   IOStatus status = target()->NewRandomAccessFile(path, options, file, dbg);
-  // Direct reads go round the page cache.
-  if (status.ok() && !options.use_direct_reads) {
-    *file = std::make_unique<File>(std::move(*file), path);
-  }
+  if (status.ok()) *file = std::make_unique<File>(std::move(*file), path);
   return status;
 }
 

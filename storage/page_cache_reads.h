@@ -2,7 +2,7 @@
 // cache only.
 //
 // A read that has to wait for the disk stalls whoever does it, for milliseconds; one from the page
-// cache costs about as much as handing it to another thread. So an I/O thread reads what the page
+// cache costs less than handing it to another thread. So an I/O thread reads what the page
 // cache holds by itself, and leaves the rest to others. Linux: preadv2(2) with RWF_NOWAIT.
 //
 // A file is opened a second time for it, because RocksDB doesn't tell its descriptors.
@@ -19,8 +19,8 @@
 
 namespace syntropy {
 
-/// While it lives, this thread's reads of table files end with would_wait() where the page cache
-/// doesn't hold what they ask for. Doesn't nest.
+/// While it lives, this thread's reads of table files fail where the page cache doesn't hold what
+/// they ask for. Doesn't nest.
 class PageCacheOnly {
  public:
   PageCacheOnly();

@@ -29,10 +29,6 @@ void MemoryRows::erase(uint64_t position, const std::string& name) {
   change(key_of(position, name), nullptr);
 }
 
-void MemoryRows::rot(uint64_t position, const std::string& name, const std::string& value) {
-  rows_[key_of(position, name)] = value;
-}
-
 void MemoryRows::change(const std::string& key, const std::string* value) {
   const auto old = rows_.find(key);
   if (old != rows_.end()) {

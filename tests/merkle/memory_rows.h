@@ -16,8 +16,6 @@ class MemoryRows final : public ReconcileStore {
  public:
   void put(uint64_t position, const std::string& name, const std::string& value);
   void erase(uint64_t position, const std::string& name);
-  /// Changes a value behind the tree's back.
-  void rot(uint64_t position, const std::string& name, const std::string& value);
 
   const std::map<std::string, std::string>& rows() const { return rows_; }
   uint64_t visits() const { return visits_; }  // rows shown

@@ -104,6 +104,25 @@ TEST(ReconcileHostile, RepliesOfAnotherKindAreRefused) {
   EXPECT_FALSE(reconciler.receive(encode_reply(PushReply{})).ok()) << "nobody asked";
 }
 
+// A peer that always has more to tell, and tells nothing.
+TEST(ReconcileHostile, AWalkHasToGetOn) {
+  MemoryRows empty;
+  ReconcileOptions options;
+  options.pull = true;
+  Reconciler reconciler(&empty, options, nullptr);
+  reconciler.take_requests();
+  OpenReply differs;
+  differs.rows = 5;
+  differs.check = 5;
+  differs.census = Census::from_bytes(std::string(48, 'c'), kOpeningCensusBits);
+  ASSERT_TRUE(reconciler.receive(encode_reply(differs)).ok());
+  ASSERT_EQ(reconciler.take_requests().size(), 1u);
+  ASSERT_TRUE(reconciler.receive(encode_reply(WalkReply{7, {}})).ok());
+  ASSERT_EQ(reconciler.take_requests().size(), 1u);
+  EXPECT_FALSE(reconciler.receive(encode_reply(WalkReply{7, {}})).ok());
+  EXPECT_TRUE(reconciler.done());
+}
+
 TEST(ReconcileHostile, SessionsAreBounded) {
   MemoryRows rows;
   Responder responder(&rows);

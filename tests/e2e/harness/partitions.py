@@ -429,6 +429,14 @@ def lose_disk(run):
     return give_back
 
 
+def kill_all(run):
+    """kill -9 of all nodes, then all start again."""
+    for node in run.cluster.nodes:
+        node.kill()
+    for node in run.cluster.nodes:
+        node.start()
+
+
 def power_cut_of_all(run):
     """At once; then all start again. Nothing is lost that was synced, and with appendfsync always all
     that was acknowledged was."""
@@ -476,6 +484,7 @@ SCENARIOS = [
     Scenario("SIGSTOP", stop),
     Scenario("kill -9, restart before failover", kill_and_restart),
     Scenario("kill -9, restart after failover", kill),
+    Scenario("kill -9 of all", kill_all),
     Scenario("disk lost, new node", lose_disk),
     Scenario("power cut of one, restart before failover", power_cut_and_restart, power=True),
     Scenario("power cut of one, restart after failover", power_cut, power=True),
