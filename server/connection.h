@@ -5,32 +5,30 @@
 #pragma once
 
 #include <atomic>
-#include <boost/asio/generic/stream_protocol.hpp>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 
+#include "server/descriptor.h"
 #include "server/session.h"
 
 namespace syntropy {
 
 class IoThread;
 
-struct Connection {
-  using Socket = boost::asio::generic::stream_protocol::socket;
-
-  Connection(Socket connected, std::shared_ptr<Client> client, const RequestLimits& limits)
+struct Connection : std::enable_shared_from_this<Connection> {
+  Connection(Descriptor connected, std::shared_ptr<Client> client, const RequestLimits& limits)
       : socket(std::move(connected)), session(std::move(client), limits) {}
 
-  Socket socket;
+  Descriptor socket;
   Session session;
   std::atomic<IoThread*> home{nullptr};
 
-  bool reading = false;   // a wait for readability is pending
-  bool writing = false;   // a wait for writability is pending
+  bool writing = false;   // the socket is full: there is more to write when it tells so
   bool queued = false;    // on the ready list
   bool readable = false;  // the socket has something, or may have
+  bool ended = false;     // and behind that the end of the stream
   // What was answered must not leave before it is durable. Until then the output, `sent` and the
   // socket belong to the thread that syncs, which sends it (reply_sender.h).
   bool held = false;

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <ctime>
 
@@ -18,8 +17,6 @@
 namespace syntropy {
 namespace {
 
-namespace asio = boost::asio;
-
 constexpr size_t kSmallRead = 64 * 1024;
 constexpr size_t kLargeRead = 256 * 1024;  // while a large argument is arriving
 constexpr auto kTimerInterval = std::chrono::milliseconds(100);
@@ -27,7 +24,7 @@ constexpr auto kTimerInterval = std::chrono::milliseconds(100);
 /// A connection that waits isn't read from; a wait that may last for ever has to look.
 bool has_hung_up(Connection& connection) {
   char byte = 0;
-  return ::recv(connection.socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+  return ::recv(connection.socket.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 }  // namespace
@@ -42,10 +39,10 @@ IoThread::IoThread(size_t index, IoPool& pool, ServerContext& server, Durability
       stats_(server.stats.slot(index)),
       dispatcher_(server),
       tick_(server.keyspace),
-      context_(1),
-      work_(context_.get_executor()),
-      timer_(context_),
-      sender_(server, durability, stats_, context_,
+      loop_([this](void* tag, EventLoop::SocketEvent event) {
+        on_socket(*static_cast<Connection*>(tag), event);
+      }),
+      sender_(server, durability, stats_, loop_,
               {.released = [this](const ConnectionPtr& c) { after_tick(c); },
                .close = [this](const ConnectionPtr& c, std::string_view why) { close(c, why); }}),
       buffer_(kLargeRead) {
@@ -56,11 +53,11 @@ IoThread::~IoThread() { stop(); }
 
 void IoThread::start() {
   start_timer();
-  thread_ = std::thread([this] { loop(); });
+  thread_ = std::thread([this] { serve(); });
 }
 
 void IoThread::begin_stop(std::chrono::steady_clock::time_point deadline) {
-  asio::post(context_, [this, deadline] {
+  loop_.post([this, deadline] {
     if (stopping_) return;
     stopping_ = true;
     stop_deadline_ = deadline;
@@ -78,14 +75,13 @@ void IoThread::stop() {
   thread_.join();
 }
 
-void IoThread::loop() {
+void IoThread::serve() {
   durability_.busy();
   while (!stopping_ || !connections_.empty()) {
-    if (context_.poll() == 0 && ready_.empty()) {
+    if (!loop_.run(/*wait=*/false) && ready_.empty()) {
       durability_.idle();
-      context_.run_one();
+      loop_.run(/*wait=*/true);
       durability_.busy();
-      context_.poll();
     }
     const uint64_t stall_until = stall_until_us_.load(std::memory_order_relaxed);
     if (stall_until != 0) {
@@ -143,14 +139,14 @@ void IoThread::execute(const ConnectionPtr& connection, Turn& turn) {
 // False when the connection is at its end.
 bool IoThread::receive(Connection& connection, std::string_view* fresh) {
   const size_t want = connection.session.bytes_needed() > kSmallRead ? kLargeRead : kSmallRead;
-  const ssize_t got = ::recv(connection.socket.native_handle(), buffer_.data(), want, MSG_DONTWAIT);
+  const ssize_t got = ::recv(connection.socket.get(), buffer_.data(), want, MSG_DONTWAIT);
   if (got < 0) {
     connection.readable = false;
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
   }
   if (got == 0) return false;
   const auto bytes = static_cast<size_t>(got);
-  connection.readable = bytes == want;  // then there may be more
+  connection.readable = bytes == want || connection.ended;  // then there may be more
   *fresh = {buffer_.data(), bytes};
   stats_.add(kInputBytes, bytes);
   stats_.add(kReads);
@@ -188,8 +184,8 @@ void IoThread::after_tick(const ConnectionPtr& connection) {
   }
   if (session.has_more() || connection->readable) {
     make_ready(connection);
-  } else if (!hand_on(connection)) {
-    await_readable(connection);
+  } else {
+    hand_on(connection);
   }
 }
 
@@ -199,18 +195,16 @@ void IoThread::make_ready(const ConnectionPtr& connection) {
   ready_.push_back(connection);
 }
 
-void IoThread::await_readable(const ConnectionPtr& connection) {
-  if (connection->reading || connection->closed) return;
-  connection->reading = true;
-  connection->socket.async_wait(Socket::wait_read,
-                                [this, connection](const boost::system::error_code& error) {
-                                  connection->reading = false;
-                                  if (error || connection->closed) return;
-                                  connection->readable = true;
-                                  // While it waits, what the client sends stays in the kernel.
-                                  if (connection->session.wait() == Session::Wait::kNone)
-                                    make_ready(connection);
-                                });
+void IoThread::on_socket(Connection& connection, EventLoop::SocketEvent event) {
+  if (connection.closed) return;
+  const ConnectionPtr alive = connection.shared_from_this();
+  if (event.readable) {
+    connection.readable = true;
+    connection.ended = connection.ended || event.ended;
+    // While it waits, what the client sends stays in the kernel.
+    if (!connection.held && connection.session.wait() == Session::Wait::kNone) make_ready(alive);
+  }
+  if (event.writable && std::exchange(connection.writing, false)) sender_.flush(alive);
 }
 
 void IoThread::close(const ConnectionPtr& connection, std::string_view why) {
@@ -222,16 +216,15 @@ void IoThread::close(const ConnectionPtr& connection, std::string_view why) {
   server_.clients.set_monitor(client, false);
   server_.clients.remove(client.id);
   forget(connection);
-  boost::system::error_code ignored;
   if (connection->held) {
     // Another thread may be about to send: the descriptor must not become another connection's.
-    connection->socket.shutdown(Socket::shutdown_both, ignored);
+    ::shutdown(connection->socket.get(), SHUT_RDWR);
   } else {
-    connection->socket.close(ignored);
+    connection->socket.close();
   }
 }
 
-void IoThread::adopt(Socket socket, std::shared_ptr<Client> client) {
+void IoThread::adopt(Descriptor socket, std::shared_ptr<Client> client) {
   const RequestLimits limits{
       static_cast<int64_t>(server_.config.current()->clients.proto_max_bulk_len)};
   auto connection = std::make_shared<Connection>(std::move(socket), client, limits);
@@ -251,14 +244,16 @@ void IoThread::adopt(Socket socket, std::shared_ptr<Client> client) {
     });
   };
   server_.clients.add(client);
-  asio::post(context_, [this, connection] { take_in(connection); });
+  loop_.post([this, connection] { take_in(connection); });
 }
 
 void IoThread::take_in(const ConnectionPtr& connection) {
   connections_.emplace(connection->session.client().id, connection);
   connection_count_.store(connections_.size(), std::memory_order_relaxed);
   if (stopping_) return close(connection, "shutdown");
-  await_readable(connection);
+  if (!loop_.add(connection->socket.get(), connection.get())) {
+    close(connection, "its socket cannot be watched");
+  }
 }
 
 void IoThread::forget(const ConnectionPtr& connection) {
@@ -268,30 +263,24 @@ void IoThread::forget(const ConnectionPtr& connection) {
 
 // Runs `act` on the thread that the connection belongs to by then.
 void IoThread::on_home(const ConnectionPtr& connection, std::function<void(IoThread&)> act) {
-  asio::post(context_, [this, connection, act = std::move(act)]() mutable {
+  loop_.post([this, connection, act = std::move(act)]() mutable {
     IoThread* home = connection->home.load();
     if (home != this) return home->on_home(connection, std::move(act));
     act(*this);
   });
 }
 
-// False when the connection stays: it is busy, or this thread has no more than its share.
-bool IoThread::hand_on(const ConnectionPtr& connection) {
+// Only when this thread has more than its share, and the connection nothing to do.
+void IoThread::hand_on(const ConnectionPtr& connection) {
   const size_t surplus = surplus_.load(std::memory_order_relaxed);
-  if (surplus == 0 || stopping_ || connection->reading || connection->writing) return false;
+  if (surplus == 0 || stopping_ || connection->writing) return;
   IoThread& target = pool_.next();
-  if (&target == this) return false;
-  boost::system::error_code error;
-  const auto protocol = connection->socket.local_endpoint(error).protocol();
-  if (error) return false;
-  const int descriptor = connection->socket.release(error);
-  if (error) return false;
+  if (&target == this) return;
   surplus_.store(surplus - 1, std::memory_order_relaxed);
   forget(connection);
-  connection->socket = Socket(target.context_, protocol, descriptor);
+  loop_.remove(connection->socket.get());
   connection->home = &target;
-  asio::post(target.context_, [&target, connection] { target.take_in(connection); });
-  return true;
+  target.post([&target, connection] { target.take_in(connection); });
 }
 
 double IoThread::cpu_seconds() {
@@ -310,7 +299,7 @@ void IoThread::start_fetch(const ConnectionPtr& connection) {
     (void)server_.keyspace.fetch(keys);
     server_.latency.record(kLatencyFetch, server_.clock.monotonic_us() - started_us,
                            server_.clock.wall_ms() / 1000);
-    asio::post(context_, [this, connection] { resume(connection); });
+    loop_.post([this, connection] { resume(connection); });
   });
 }
 
@@ -324,7 +313,7 @@ void IoThread::start_worker(const ConnectionPtr& connection) {
     // Under "always" what it read must be durable before the reply leaves; what it wrote is only
     // bookkeeping, so an error is the engine's to report.
     (void)durability_.finish_tick(false);
-    asio::post(context_, [this, connection, reply] {
+    loop_.post([this, connection, reply] {
       connection->session.output().append(*reply);
       resume(connection);
     });
@@ -343,15 +332,11 @@ void IoThread::start_replica_wait(const ConnectionPtr& connection) {
   };
   if (server_.cluster != nullptr) {
     return server_.cluster->wait(wait.replicas, wait.timeout_ms, [this, answer](uint64_t replicas) {
-      asio::post(context_, [answer, replicas] { answer(replicas); });
+      loop_.post([answer, replicas] { answer(replicas); });
     });
   }
   if (wait.timeout_ms == 0) return;
-  auto timer = std::make_shared<asio::steady_timer>(context_);
-  timer->expires_after(std::chrono::milliseconds(wait.timeout_ms));
-  timer->async_wait([timer, answer](const boost::system::error_code& error) {
-    if (!error) answer(0);
-  });
+  loop_.post_after(std::chrono::milliseconds(wait.timeout_ms), [answer] { answer(0); });
 }
 
 void IoThread::resume(const ConnectionPtr& connection) {
@@ -361,9 +346,7 @@ void IoThread::resume(const ConnectionPtr& connection) {
 }
 
 void IoThread::start_timer() {
-  timer_.expires_after(kTimerInterval);
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
+  loop_.post_after(kTimerInterval, [this] {
     on_timer();
     start_timer();
   });

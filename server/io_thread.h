@@ -5,15 +5,11 @@
 // isn't read from, so that a client cannot make the server hold more than its limits. Bytes are
 // read into one buffer of the thread; only an incomplete command is kept per connection.
 //
-// Thread safety: start, stop, adopt and the counters from any thread; everything else on the thread
-// itself.
+// Thread safety: start, stop, adopt, post and the counters from any thread; everything else on the
+// thread itself.
 #pragma once
 
 #include <atomic>
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -21,10 +17,12 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "server/connection.h"
 #include "server/dispatcher.h"
+#include "server/event_loop.h"
 #include "server/reply_sender.h"
 #include "server/workers.h"
 #include "storage/durability.h"
@@ -35,8 +33,6 @@ class IoPool;
 
 class IoThread {
  public:
-  using Socket = Connection::Socket;
-
   /// `workers` runs what would stall the thread. All references must outlive stop().
   IoThread(size_t index, IoPool& pool, ServerContext& server, Durability& durability,
            Workers& workers, std::atomic<uint64_t>& stall_until_us);
@@ -49,9 +45,10 @@ class IoThread {
   /// Waits for the end of begin_stop(), which it calls with no time to spare if nobody has.
   void stop();
 
-  /// Takes over a connected socket, made for context(), whose client isn't registered yet.
-  void adopt(Socket socket, std::shared_ptr<Client> client);
-  boost::asio::io_context& context() { return context_; }
+  /// Takes over a connected socket that doesn't block, whose client isn't registered yet.
+  void adopt(Descriptor socket, std::shared_ptr<Client> client);
+  /// Runs `call` on the thread.
+  void post(std::function<void()> call) { loop_.post(std::move(call)); }
 
   size_t connections() const { return connection_count_.load(std::memory_order_relaxed); }
   /// Hands the next `count` connections that have nothing to do to other threads of the pool.
@@ -60,16 +57,16 @@ class IoThread {
   double cpu_seconds();
 
  private:
-  void loop();
+  void serve();
   void run_tick();
   void execute(const ConnectionPtr& connection, Turn& turn);
   void after_tick(const ConnectionPtr& connection);
 
   void take_in(const ConnectionPtr& connection);
   void forget(const ConnectionPtr& connection);
-  bool hand_on(const ConnectionPtr& connection);
+  void hand_on(const ConnectionPtr& connection);
   void on_home(const ConnectionPtr& connection, std::function<void(IoThread&)> act);
-  void await_readable(const ConnectionPtr& connection);
+  void on_socket(Connection& connection, EventLoop::SocketEvent event);
   void make_ready(const ConnectionPtr& connection);
   bool receive(Connection& connection, std::string_view* fresh);
   void close(const ConnectionPtr& connection, std::string_view why);
@@ -93,9 +90,7 @@ class IoThread {
   std::shared_ptr<const Config> config_;
   uint64_t config_generation_ = 0;
 
-  boost::asio::io_context context_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  boost::asio::steady_timer timer_;
+  EventLoop loop_;
   ReplySender sender_;
   std::unordered_map<uint64_t, ConnectionPtr> connections_;  // by client id
   std::atomic<size_t> connection_count_{0};

@@ -155,10 +155,8 @@ void Listener::close() {
 
 template <class Protocol>
 void Listener::accept(const std::shared_ptr<Door<Protocol>>& door) {
-  IoThread& thread = threads_.next();
-  door->acceptor.async_accept(thread.context(), [this, door, &thread](
-                                                    const error_code& error,
-                                                    typename Protocol::socket socket) {
+  door->acceptor.async_accept([this, door](const error_code& error,
+                                           typename Protocol::socket socket) {
     if (error == asio::error::operation_aborted || !door->acceptor.is_open()) return;
     if (error) {
       spdlog::warn("cannot accept a connection: {}", error.message());
@@ -183,7 +181,8 @@ void Listener::accept(const std::shared_ptr<Door<Protocol>>& door) {
       client->shared.unix_socket.store(true, std::memory_order_relaxed);
     }
     socket.non_blocking(true, ignored);
-    admit(thread, IoThread::Socket(std::move(socket)), std::move(client), loopback);
+    const int descriptor = socket.release(ignored);
+    if (!ignored) admit(Descriptor(descriptor), std::move(client), loopback);
     accept(door);
   });
 }
@@ -198,22 +197,20 @@ std::string Listener::refusal(const Config& config, bool loopback) const {
   return {};
 }
 
-void Listener::admit(IoThread& thread, IoThread::Socket socket, std::shared_ptr<Client> client,
-                     bool loopback) {
+void Listener::admit(Descriptor socket, std::shared_ptr<Client> client, bool loopback) {
   const auto config = server_.config.current();
   stats_.add(kConnectionsReceived);
   const std::string refused = refusal(*config, loopback);
   if (!refused.empty()) {
     stats_.add(kConnectionsRejected);
-    (void)::send(socket.native_handle(), refused.data(), refused.size(),
-                 MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)::send(socket.get(), refused.data(), refused.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     return;
   }
-  client->fd = socket.native_handle();
+  client->fd = socket.get();
   client->connected_ms = server_.clock.monotonic_us() / 1000;
   client->shared.last_active_ms.store(client->connected_ms, std::memory_order_relaxed);
   client->authenticated = config->security.require_pass.empty();
-  thread.adopt(std::move(socket), std::move(client));
+  threads_.next().adopt(std::move(socket), std::move(client));
 }
 
 }  // namespace syntropy

@@ -13,6 +13,7 @@
 
 #include "server/config/config.h"
 #include "server/context.h"
+#include "server/descriptor.h"
 #include "server/io_pool.h"
 
 namespace syntropy {
@@ -39,8 +40,7 @@ class Listener {
   Status open_unix(const Config& config);
   template <class Protocol>
   void accept(const std::shared_ptr<Door<Protocol>>& door);
-  void admit(IoThread& thread, IoThread::Socket socket, std::shared_ptr<Client> client,
-             bool loopback);
+  void admit(Descriptor socket, std::shared_ptr<Client> client, bool loopback);
   std::string refusal(const Config& config, bool loopback) const;
 
   boost::asio::io_context& context_;

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -21,9 +20,9 @@ constexpr size_t kKeptOutput = 64 * 1024;  // an output buffer that was larger g
 
 /// Offers the kernel all that is unsent. The bytes that it took; negative: errno says why none.
 ssize_t send_some(Connection& connection) {
-  const ssize_t taken = ::send(connection.socket.native_handle(),
-                               connection.session.output().data() + connection.sent,
-                               connection.unsent(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t taken =
+      ::send(connection.socket.get(), connection.session.output().data() + connection.sent,
+             connection.unsent(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (taken > 0) {
     connection.sent += static_cast<size_t>(taken);
     connection.session.client().shared.total_out.fetch_add(static_cast<uint64_t>(taken),
@@ -35,11 +34,11 @@ ssize_t send_some(Connection& connection) {
 }  // namespace
 
 ReplySender::ReplySender(ServerContext& server, Durability& durability, ThreadStats& stats,
-                         boost::asio::io_context& context, Events events)
+                         EventLoop& loop, Events events)
     : server_(server),
       durability_(durability),
       stats_(stats),
-      context_(context),
+      loop_(loop),
       events_(std::move(events)) {}
 
 void ReplySender::finish(Turn& turn, std::vector<ConnectionPtr>& connections) {
@@ -71,10 +70,11 @@ void ReplySender::hold(Held tick, Durability::Point point) {
     connection->held = true;
     connection->sendable = !connection->writing;
   }
+  const size_t replies = tick.connections.size();
   auto held = std::make_shared<Held>(std::move(tick));
-  durability_.await(point, [this, held = std::move(held)](const Status& durable) {
+  durability_.await(point, replies, [this, held = std::move(held)](const Status& durable) {
     if (durable.ok()) send_held(*held);
-    boost::asio::post(context_, [this, held, durable] { release(*held, durable); });
+    loop_.post([this, held, durable] { release(*held, durable); });
   });
 }
 
@@ -105,13 +105,13 @@ void ReplySender::hold_for_copies(Held& tick, WriteAcks acks, const Config& conf
     connection->sendable = false;
   }
   const auto done = [this, held](std::string error) {
-    boost::asio::post(context_, [this, held, error = std::move(error)] { release(*held, error); });
+    loop_.post([this, held, error = std::move(error)] { release(*held, error); });
   };
   const uint64_t timeout_ms = config.cluster.write_acks_timeout_ms;
   server_.cluster->await(acks, timeout_ms, [this, point, done](const Status& copies) {
     if (!copies.ok()) return done("NOREPLICAS " + std::string(copies.message()));
     if (point == 0) return done({});
-    durability_.await(point, [done](const Status& durable) {
+    durability_.await(point, 1, [done](const Status& durable) {
       done(durable.ok() ? std::string() : disk_error(durable));
     });
   });
@@ -141,8 +141,7 @@ void ReplySender::release(Held& held, std::string_view error) {
   for (const ConnectionPtr& connection : held.connections) {
     connection->held = false;
     if (connection->closed) {
-      boost::system::error_code ignored;
-      connection->socket.close(ignored);
+      connection->socket.close();
       continue;
     }
     if (!connection->pushed.empty()) {
@@ -176,7 +175,7 @@ void ReplySender::flush(const ConnectionPtr& connection) {
       output.erase(0, connection->sent);
       connection->sent = 0;
     }
-    await_writable(connection);
+    connection->writing = true;
   }
   check_limits(connection, server_.clock.monotonic_us() / 1000);
   if (connection->unsent() == 0 && connection->session.client().close_after_reply) {
@@ -193,16 +192,6 @@ void ReplySender::push(const ConnectionPtr& connection, std::string_view bytes) 
   connection->pushed.append(bytes);
   const size_t waiting = connection->pushed.size();
   if (limit_.hard_bytes != 0 && waiting > limit_.hard_bytes) close_unread(connection, waiting);
-}
-
-void ReplySender::await_writable(const ConnectionPtr& connection) {
-  if (connection->writing || connection->closed) return;
-  connection->writing = true;
-  connection->socket.async_wait(Connection::Socket::wait_write,
-                                [this, connection](const boost::system::error_code& error) {
-                                  connection->writing = false;
-                                  if (!error && !connection->closed) flush(connection);
-                                });
 }
 
 void ReplySender::check_limits(const ConnectionPtr& connection, uint64_t now_ms) {

@@ -16,7 +16,6 @@
 // Thread safety: everything on the I/O thread.
 #pragma once
 
-#include <boost/asio/io_context.hpp>
 #include <cstdint>
 #include <functional>
 #include <string_view>
@@ -25,6 +24,7 @@
 #include "server/config/config.h"
 #include "server/connection.h"
 #include "server/dispatcher.h"
+#include "server/event_loop.h"
 #include "storage/durability.h"
 
 namespace syntropy {
@@ -38,9 +38,9 @@ class ReplySender {
     std::function<void(const ConnectionPtr&, std::string_view why)> close;
   };
 
-  /// `context` is the I/O thread's loop. All references must outlive what was held.
-  ReplySender(ServerContext& server, Durability& durability, ThreadStats& stats,
-              boost::asio::io_context& context, Events events);
+  /// `loop` is the I/O thread's. All references must outlive what was held.
+  ReplySender(ServerContext& server, Durability& durability, ThreadStats& stats, EventLoop& loop,
+              Events events);
 
   /// Of replies that the client doesn't read.
   void set_limit(const OutputLimit& limit) { limit_ = limit; }
@@ -73,13 +73,12 @@ class ReplySender {
   /// `error`: replaces what depends on the tick's writes; empty: all is well.
   void release(Held& held, std::string_view error);
   void release(Held& held, const Status& ended);
-  void await_writable(const ConnectionPtr& connection);
   void close_unread(const ConnectionPtr& connection, size_t unsent);
 
   ServerContext& server_;
   Durability& durability_;
   ThreadStats& stats_;
-  boost::asio::io_context& context_;
+  EventLoop& loop_;
   const Events events_;
   OutputLimit limit_;
 };

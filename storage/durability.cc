@@ -61,21 +61,23 @@ Result<Durability::Point> Durability::end_tick(bool wrote) {
   return waits ? written_.load() : Point{0};
 }
 
-void Durability::await(Point point, Done done) {
+void Durability::await(Point point, size_t replies, Done done) {
   bool wake = false;
   {
     std::lock_guard lock(mutex_);
-    wake = waiters_.empty();
-    waiters_.push_back({point, std::move(done)});
+    const bool first = waiters_.empty();
+    waiters_.push_back({point, replies, std::move(done)});
+    waiting_ += replies;
     wanted_ = std::max(wanted_, point);
+    wake = first || (gathering_.load() && busy_.load() == 0 && waiting_ >= expected_);
   }
-  // While anyone waits, the thread is awake.
+  // While anyone waits, the thread is awake, or waits for more of them.
   if (wake) wake_.notify_one();
 }
 
 Status Durability::wait(Point point) {
   std::promise<Status> synced;
-  await(point, [&](const Status& status) { synced.set_value(status); });
+  await(point, 1, [&](const Status& status) { synced.set_value(status); });
   return synced.get_future().get();
 }
 
@@ -112,7 +114,7 @@ void Durability::run() {
 void Durability::gather(Lock& lock) {
   gathering_.store(true);
   wake_.wait_until(lock, std::chrono::steady_clock::now() + kPatience,
-                   [this] { return stopping_ || busy_.load() == 0; });
+                   [this] { return stopping_ || (busy_.load() == 0 && waiting_ >= expected_); });
   gathering_.store(false);
 }
 
@@ -148,6 +150,8 @@ void Durability::answer(Lock& lock, Point synced, const Status& failure) {
                             std::make_move_iterator(waiters_.end()));
   waiters_.erase(answered, waiters_.end());
   if (ready.empty()) return;
+  expected_ = waiting_;
+  for (const Waiter& waiter : ready) waiting_ -= waiter.replies;
   lock.unlock();
   for (const Waiter& waiter : ready) waiter.done(waiter.point <= synced ? Status() : failure);
   lock.lock();

@@ -8,9 +8,11 @@
 //
 // Group commit. One thread syncs, and whoever needs it waits for a *point*: a number of ticks that
 // wrote. While one sync is under way, I/O threads go on with other clients; the next sync covers
-// everything that they wrote meanwhile. It begins when they have nothing left to do, or after a
-// short patience, so that those whose replies the last one released join it: otherwise they would
-// just miss it.
+// everything that they wrote meanwhile. It begins when they have nothing left to do and as many
+// replies wait for it as waited when the last one ended, or after a short patience, so that those
+// whom the last one released join it: otherwise they would just miss it. Clients that come back at
+// once thus end up in one group, which costs one sync; those that don't are waited for once,
+// because the next sync expects only as many as there were.
 //
 // Failure. A sync that failed is an error to everyone who waited, and the engine is degraded
 // (storage/engine.h). It is degraded, too, when a write was applied and could not be stored;
@@ -65,8 +67,8 @@ class Durability {
   /// or, under "always", what it read.
   Result<Point> end_tick(bool wrote);
   /// Calls `done` once, soon after everything up to the point is durable, or when that failed. From
-  /// the thread that syncs: it must not block.
-  void await(Point point, Done done);
+  /// the thread that syncs: it must not block. `replies`: how many clients it lets go on.
+  void await(Point point, size_t replies, Done done);
   /// end_tick() and, where there is a point to wait for, waiting for it.
   Status finish_tick(bool wrote);
 
@@ -90,6 +92,7 @@ class Durability {
   using Lock = std::unique_lock<std::mutex>;
   struct Waiter {
     Point point;
+    size_t replies;
     Done done;
   };
 
@@ -117,6 +120,8 @@ class Durability {
   std::condition_variable wake_;
   Point wanted_ = 0;
   std::vector<Waiter> waiters_;
+  size_t waiting_ = 0;   // replies of waiters_
+  size_t expected_ = 0;  // of the next sync
   bool stopping_ = false;
 
   bool degraded_ = false;  // the thread's own: what it told health_changed last

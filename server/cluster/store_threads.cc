@@ -56,7 +56,7 @@ void StoreThreads::when_durable(std::function<void(const Status&)> done) {
   const Result<Durability::Point> point = durability_.end_tick(true);
   if (!point.ok()) return done(point.status());
   if (*point == 0) return done(Status());
-  durability_.await(*point, std::move(done));
+  durability_.await(*point, 1, std::move(done));
 }
 
 }  // namespace syntropy

@@ -26,11 +26,9 @@ inline PoolPeer connect(IoPool& pool) {
   std::array<int, 2> ends{};
   EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()), 0);
   IoThread& home = pool.next();
-  const boost::asio::generic::stream_protocol protocol(AF_UNIX, 0);
-  IoThread::Socket socket(home.context(), protocol, ends[0]);
   auto client = std::make_shared<Client>();
   client->authenticated = true;
-  home.adopt(std::move(socket), client);
+  home.adopt(Descriptor(ends[0]), client);
   PoolPeer made{std::make_unique<RespPeer>(ends[1]), client, &home};
   EXPECT_EQ(made.peer->call("PING"), "+PONG\r\n");
   return made;

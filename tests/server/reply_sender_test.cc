@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/post.hpp>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -66,7 +65,7 @@ class HeldReplies : public ::testing::Test {
   // Until the client's thread has done what it was asked for before.
   static void settle(PoolPeer& of) {
     const auto done = std::make_shared<std::promise<void>>();
-    boost::asio::post(of.first_home->context(), [done] { done->set_value(); });
+    of.first_home->post([done] { done->set_value(); });
     done->get_future().wait();
   }
 

@@ -67,7 +67,7 @@ class AlwaysDurable : public ::testing::Test {
 
   std::future<Status> await(Durability::Point point) {
     auto answer = std::make_shared<std::promise<Status>>();
-    durability_.await(point, [answer](const Status& status) { answer->set_value(status); });
+    durability_.await(point, 1, [answer](const Status& status) { answer->set_value(status); });
     return answer->get_future();
   }
 
