@@ -78,8 +78,7 @@ bool Tree::wants_rebuild(uint16_t slot) const {
 }
 
 void Tree::rebuild(uint16_t slot, std::span<const RowMark> rows) {
-  Summary change_of_slot = levels_.back()[slot];
-  change_of_slot.rows = 0 - change_of_slot.rows;  // adding it takes it away
+  Summary sum;
   SlotLevels& levels = slots_[slot];
   levels.depth = depth_for(rows.size());
   levels.nodes.assign(level_offset(levels.depth + 2), Summary{});
@@ -89,16 +88,50 @@ void Tree::rebuild(uint16_t slot, std::span<const RowMark> rows) {
     assert(slot_of_position(position) == slot);
     Summary one;
     one.add(row);
-    change_of_slot += one;
+    sum += one;
     for (unsigned below = 2; below <= levels.depth; below += 2) {
       const uint64_t index = node_of(kSlotLevel + below, position) & (nodes_of_level(below) - 1);
       levels.nodes[level_offset(below) + index] += one;
     }
   }
+  replace(slot, sum);
+}
+
+// Puts `sum` in the place of the slot's, there and above.
+void Tree::replace(uint16_t slot, const Summary& sum) {
+  Summary change = levels_.back()[slot];
+  change.rows = sum.rows - change.rows;
+  change.check ^= sum.check;
+  change.sketch ^= sum.sketch;
   const uint64_t position = first_position(kSlotLevel, slot);
   for (unsigned level = 0; level <= kSlotLevel; level += 2) {
-    levels_[level / 2][node_of(level, position)] += change_of_slot;
+    levels_[level / 2][node_of(level, position)] += change;
   }
+}
+
+std::span<const Summary> Tree::leaves(uint16_t slot) const {
+  const SlotLevels& levels = slots_[slot];
+  if (levels.depth == 0) return {&levels_.back()[slot], 1};
+  return std::span(levels.nodes).subspan(level_offset(levels.depth));
+}
+
+bool Tree::restore(uint16_t slot, std::span<const Summary> leaves) {
+  unsigned depth = 0;
+  while (depth < kMostDepth && nodes_of_level(depth) < leaves.size()) depth += 2;
+  if (leaves.size() != nodes_of_level(depth)) return false;
+  SlotLevels& levels = slots_[slot];
+  levels.depth = depth;
+  levels.nodes.assign(level_offset(depth + 2), Summary{});
+  levels.nodes.shrink_to_fit();
+  Summary sum;
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    sum += leaves[i];
+    for (unsigned below = 2; below <= depth; below += 2) {
+      levels.nodes[level_offset(below) + (i >> (depth - below))] += leaves[i];
+    }
+  }
+  replace(slot, sum);
+  return true;
 }
 
 bool Tree::reaches(unsigned level, uint64_t index) const {

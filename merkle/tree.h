@@ -78,6 +78,12 @@ class Tree {
   /// Takes `rows` for all rows of the slot, in place of what it knew.
   void rebuild(uint16_t slot, std::span<const RowMark> rows);
 
+  /// The nodes of the slot's deepest level, 2^depth(slot) of them: what there is to store of it.
+  std::span<const Summary> leaves(uint16_t slot) const;
+  /// Takes `leaves`, as leaves() gave them, for all rows of the slot, in place of what it knew.
+  /// False, and nothing is changed, when there can't be so many.
+  bool restore(uint16_t slot, std::span<const Summary> leaves);
+
   /// Whether the tree reaches down to node `index` of `level`.
   bool reaches(unsigned level, uint64_t index) const;
   /// Node `index` of `level`, which the tree reaches.
@@ -97,6 +103,7 @@ class Tree {
   template <typename Change>
   void change(uint64_t position, Change change);
 
+  void replace(uint16_t slot, const Summary& sum);
   const Summary& kept_node(unsigned level, uint64_t index) const;
 
   std::array<std::vector<Summary>, kSlotLevel / 2 + 1> levels_;  // the even ones

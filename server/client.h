@@ -58,6 +58,8 @@ struct WatchedKey {
   uint64_t since;
 };
 
+class ReconcileConversation;
+
 struct QueuedCommand {
   const CommandSpec* spec;
   std::vector<std::string> args;
@@ -94,6 +96,9 @@ struct Client {
 
   enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipThis };
   ReplyMode reply_mode = ReplyMode::kOn;
+
+  /// What RECONCILE has begun on this connection.
+  std::shared_ptr<ReconcileConversation> reconcile;
 
   bool close_after_reply = false;
   bool close_unanswered = false;  // with close_after_reply: what was answered isn't sent either

@@ -120,5 +120,6 @@ diagnosis_commands();  // SLOWLOG, LATENCY, MONITOR, MEMORY, DEBUG, INFO
 std::span<const CommandSpec> transaction_commands();
 std::span<const CommandSpec> cluster_commands();
 std::span<const CommandSpec> replication_commands();  // ROLE, WAIT, REPLICAOF
+std::span<const CommandSpec> reconcile_commands();
 
 }  // namespace syntropy

@@ -18,6 +18,7 @@ class Durability;
 class PurgePolicy;
 class ClientRegistry;
 class Cluster;
+class RowTrees;
 class Engine;
 class Keyspace;
 class LatencyMonitor;
@@ -82,6 +83,8 @@ struct ServerContext {
   std::function<void(uint64_t micros)> stall;
   /// Null unless the node is part of a cluster (cluster-enabled).
   Cluster* cluster = nullptr;
+  /// Null when the node keeps no trees ('merkle-trees no').
+  RowTrees* trees = nullptr;
 };
 
 }  // namespace syntropy

@@ -158,6 +158,17 @@ Status Server::open_store() {
     if (!led.ok()) return led;
   }
   spdlog::info("store opened in {}; {}", config->storage.dir, purge_.describe());
+  return open_trees();
+}
+
+Status Server::open_trees() {
+  const auto config = config_.current();
+  if (!config->storage.merkle_trees) return keyspace_->set_row_listener(nullptr, nullptr);
+  RowTreesOptions options;
+  options.dir = config->storage.dir + "/trees";
+  Result<std::unique_ptr<RowTrees>> trees = RowTrees::open(*keyspace_, options);
+  if (!trees.ok()) return trees.status();
+  trees_ = std::move(*trees);
   return Status();
 }
 
@@ -209,6 +220,7 @@ void Server::make_services() {
       [this](ShutdownRequest request) { shutdown(request); },
       [this] { return threads_->active(); },
       [this](uint64_t micros) { stall_until_us_.store(clock_.monotonic_us() + micros); }});
+  context_->trees = trees_.get();
   workers_ = std::make_unique<Workers>(*stats_, io_threads, workers);
   threads_ = std::make_unique<IoPool>(io_threads, config->general.io_threads != 0, *context_,
                                       *durability_, *workers_, stall_until_us_);
@@ -317,9 +329,6 @@ void Server::stop() {
   if (stopped_) return;
   stopped_ = true;
   if (listener_) listener_->close();
-  // The accepts that this ended hold sockets of the I/O threads' loops, which must go before them.
-  loop_.restart();
-  loop_.poll();
   if (threads_) {
     threads_->stop(std::chrono::steady_clock::now() +
                    std::chrono::seconds(config_.current()->general.shutdown_timeout_s));
@@ -334,6 +343,10 @@ void Server::stop() {
   if (keyspace_ && keyspace_->replication_log() != nullptr && ended_.ok()) {
     const Status clean = keyspace_->mark_clean();
     if (!clean.ok()) spdlog::warn("the end of this run can't be noted: {}", clean.message());
+  }
+  if (trees_ && ended_.ok()) {
+    const Status saved = trees_->save();
+    if (!saved.ok()) spdlog::warn("the trees can't be saved: {}", saved.message());
   }
   durability_.reset();
   threads_.reset();

@@ -29,6 +29,7 @@
 #include "server/slowlog.h"
 #include "server/snapshots.h"
 #include "server/stats.h"
+#include "server/trees/row_trees.h"
 #include "server/workers.h"
 #include "storage/durability.h"
 #include "storage/keyspace.h"
@@ -64,6 +65,7 @@ class Server {
   Server(const Config& config, const std::string& config_file);
 
   Status open_store();
+  Status open_trees();
   void make_services();
   Status open_cluster();
   Status start_cluster();
@@ -81,6 +83,7 @@ class Server {
   PurgePolicy purge_{PurgePolicy::Mode::kImmediate};
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<Keyspace> keyspace_;
+  std::unique_ptr<RowTrees> trees_;  // null: none are kept
   std::unique_ptr<Durability> durability_;
 
   ClientRegistry clients_;

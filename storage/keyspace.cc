@@ -257,7 +257,54 @@ Status Keyspace::start_replication(const ReplicationLogOptions& options, const L
   (*log)->publish();
   log_ = std::move(*log);
   log_view_.store(log_.get(), std::memory_order_release);
+  if (row_listener_ != nullptr) row_listener_->recount();
   return {};
+}
+
+Status Keyspace::set_row_listener(RowChangeListener* listener, uint64_t* stored) {
+  const std::lock_guard lock(lock_);
+  Result<std::optional<std::string>> record = read_record(engine_, commits_record_key());
+  if (!record.ok()) return record.status();
+  commits_ = 0;
+  if (*record) {
+    const Result<uint64_t> commits = decode_u64(**record);
+    if (!commits.ok()) return commits.status();
+    commits_ = *commits;
+  }
+  if (stored != nullptr) *stored = commits_;
+  row_listener_ = listener;
+  if (listener != nullptr || !*record) return {};
+  const std::unique_ptr<EngineBatch> batch = engine_.new_batch();
+  batch->erase(commits_record_key());
+  return engine_.write(*batch);
+}
+
+RowCoverage Keyspace::coverage_locked() const {
+  RowCoverage coverage;
+  coverage.dead_rows = covers_dead_rows();
+  for (uint32_t db = 0; db < databases_; ++db) {
+    coverage.flush_stamps.push_back(database_[db].flush_stamp.load());
+  }
+  coverage.watermark = watermark_;
+  return coverage;
+}
+
+RowCoverage Keyspace::coverage() {
+  lock_.lock_shared();
+  RowCoverage coverage = coverage_locked();
+  lock_.unlock_shared();
+  return coverage;
+}
+
+FrozenRows Keyspace::freeze(const std::function<void(uint64_t commit)>& frozen) {
+  FrozenRows rows;
+  lock_.lock_shared();
+  rows.snapshot = engine_.snapshot();
+  rows.commit = commits_;
+  rows.coverage = coverage_locked();
+  if (frozen) frozen(rows.commit);
+  lock_.unlock_shared();
+  return rows;
 }
 
 Status Keyspace::mark_clean() {

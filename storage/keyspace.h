@@ -23,6 +23,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -38,6 +39,7 @@
 #include "storage/purge.h"
 #include "storage/replication_log.h"
 #include "storage/row_cache.h"
+#include "storage/row_changes.h"
 
 namespace syntropy {
 
@@ -88,6 +90,8 @@ class Keyspace {
                                                 const KeyspaceOptions& options);
 
   uint32_t databases() const { return databases_; }
+  /// Which rows listeners are told of, as of now.
+  RowCoverage coverage();
   /// Keys of the database, with those expired that aren't drained yet. For INFO; a tick's
   /// key_count() is exact.
   uint64_t key_count(uint16_t db) const;
@@ -118,6 +122,17 @@ class Keyspace {
   /// Durable as any write. After an error, or a crash, some are left: call it again.
   Status discard_rows();
 
+  /// From here on tells `listener`, which outlives the keyspace's last commit, of all changes of
+  /// rows. `stored`: the number of the last commit so far, if each since it began to be counted was
+  /// told to a listener; else 0. Before the first tick. Null: nobody is told, and what a former
+  /// listener has noted is worth nothing from now on.
+  Status set_row_listener(RowChangeListener* listener, uint64_t* stored);
+  /// All rows as of now, and what listeners are told of. `frozen` is called at that very moment,
+  /// while nothing is committed.
+  FrozenRows freeze(const std::function<void(uint64_t commit)>& frozen);
+  /// What is covered (storage/row_changes.h).
+  bool covers_dead_rows() const { return replication_log() != nullptr; }
+
   /// The last call before a shutdown: makes everything durable and notes that nothing was lost.
   Status mark_clean();
 
@@ -138,6 +153,7 @@ class Keyspace {
   Keyspace(Engine& engine, Clock& clock, PurgePolicy& purge, const KeyspaceOptions& options,
            HlcStamp clock_bound);
 
+  RowCoverage coverage_locked() const;
   Status load_databases();
   Status discard(std::string begin, std::string end);
   Status load_database_map();
@@ -164,6 +180,8 @@ class Keyspace {
   std::atomic<uint64_t> expired_keys_{0};
 
   // Guarded by lock_ held exclusively.
+  RowChangeListener* row_listener_ = nullptr;
+  uint64_t commits_ = 0;  // that row_listener_ was told of; over restarts
   Hlc hlc_;
   HlcStamp unsaved_clock_bound_ =
       0;  // the clock counts on it; the next batch must carry it. 0: none

@@ -37,6 +37,10 @@ Status Keyspace::discard(std::string begin, std::string end) {
 }
 
 Status Keyspace::discard_rows() {
+  {
+    const std::lock_guard lock(lock_);
+    if (row_listener_ != nullptr) row_listener_->recount();
+  }
   // Rows first: what is left of them after a crash is still counted, or counted too high.
   Status done = discard({}, kRowKeysEnd);
   if (done.ok()) done = discard(expiry_position(0), expiry_keys_end());
@@ -52,6 +56,7 @@ Status Keyspace::discard_rows() {
   const size_t capacity = cache_.capacity();
   cache_.set_capacity(0);
   cache_.set_capacity(capacity);
+  if (row_listener_ != nullptr) row_listener_->emptied();
   return Status();
 }
 

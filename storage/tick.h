@@ -33,6 +33,7 @@
 #include "storage/overlay.h"
 #include "storage/replication_log.h"
 #include "storage/row.h"
+#include "storage/row_changes.h"
 
 namespace syntropy {
 
@@ -139,8 +140,8 @@ class Tick {
   /// reading it met. A stamp too far ahead of our clock is counted for an alarm, and stored.
   Result<bool> merge_row(std::string_view row_key, std::string_view row_value);
   /// This node becomes the writer: from here on its versions are above all that the last writer can
-  /// have given until now, what never came here included. That one's clock may be ahead of ours, and
-  /// what it still hands over is older than what is written here from now on.
+  /// have given until now, what never came here included. That one's clock may be ahead of ours,
+  /// and what it still hands over is older than what is written here from now on.
   void outrun_last_writer();
   /// Merges what FLUSHDB does on another node: rows of the *physical* database with a stamp up to
   /// `stamp` are dead; the greatest stamp stays. False when that changes nothing. Constant time if
@@ -232,6 +233,10 @@ class Tick {
   void fill_row(EngineBatch& batch, Overlay::Entry& entry);
   void fill_database_changes(EngineBatch& batch);
   Status stage_log();
+  RowChangeListener::Killed killed() const;
+  bool covers(const RowView& row, uint16_t physical_db, std::string_view row_key) const;
+  void tell_changes(uint64_t commit);
+  void add_drained_changes();
   void publish();
   void forget_writes();
   void unlock();
@@ -263,6 +268,8 @@ class Tick {
   std::vector<CountDelta> count_delta_;  // by physical number
   std::vector<uint16_t> counted_;        // physical numbers whose delta was measured
   std::vector<std::pair<uint64_t, Overlay::Entry*>> sorted_;  // with where the row key begins
+  std::vector<RowChange> row_changes_;
+  std::vector<RowRef> drained_rows_;  // that row_changes_ points to
   std::unique_ptr<EngineBatch> batch_;
   std::string scratch_;
   std::string payload_;

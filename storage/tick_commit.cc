@@ -153,6 +153,14 @@ Status Tick::commit() {
       return staged;
     }
   }
+  // Swapped databases and the like change no row.
+  const bool tells = keyspace_.row_listener_ != nullptr &&
+                     (!overlay_.empty() || !drained_.empty() || !changes_.flush_stamp.empty());
+  const uint64_t commit_number = keyspace_.commits_ + 1;
+  if (tells) {
+    batch_->put(commits_record_key(), encode_u64(commit_number));
+    tell_changes(commit_number);
+  }
   overlay_.for_each([&](Overlay::Entry& entry) {
     keyspace_.cache_.begin_commit(entry.current->hash(), entry.current->key());
   });
@@ -168,6 +176,10 @@ Status Tick::commit() {
     });
   }
   if (changes_databases) keyspace_.database_epoch_.fetch_add(1);
+  if (tells) {
+    if (written.ok()) keyspace_.commits_ = commit_number;
+    keyspace_.row_listener_->changed(commit_number, written.ok());
+  }
   const bool logged = log_staged_ && written.ok();
   forget_writes();
   unlock();

@@ -19,12 +19,13 @@ struct Section {
 };
 
 // In the order in which they are written, whatever the order of the arguments.
-constexpr std::array<Section, 14> kSections = {{
+constexpr std::array<Section, 15> kSections = {{
     {"server", "Server", info_server},
     {"clients", "Clients", info_clients},
     {"memory", "Memory", info_memory},
     {"persistence", "Persistence", info_persistence},
     {"storage", "Storage", info_storage},
+    {"merkle", "Merkle", info_trees},
     {"stats", "Stats", info_stats},
     {"replication", "Replication", info_replication},
     {"cpu", "CPU", info_cpu},

@@ -44,6 +44,7 @@ void info_memory(const Call& call, InfoSection& out);
 void info_persistence(const Call& call, InfoSection& out);
 void info_storage(const Call& call, InfoSection& out);
 void info_stats(const Call& call, InfoSection& out);
+void info_trees(const Call& call, InfoSection& out);
 void info_replication(const Call& call, InfoSection& out);
 void info_cpu(const Call& call, InfoSection& out);
 void info_modules(const Call& call, InfoSection& out);

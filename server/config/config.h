@@ -129,6 +129,7 @@ struct StorageConfig {
   std::string dir = "./data";  // created when missing
   FsyncPolicy append_fsync = FsyncPolicy::kEverySecond;
   WalRecovery wal_recovery = WalRecovery::kStrict;
+  bool merkle_trees = true;
   std::uint64_t block_cache_size = 256 * kMiB;
   std::optional<std::uint64_t> row_cache_size;     // nullopt = auto, 0 = no row cache
   std::optional<std::uint64_t> write_buffer_size;  // one memtable; nullopt = auto

@@ -163,6 +163,10 @@ void add_durability(TableBuilder& table) {
             enum_option(SYNTROPY_FIELD(int, storage.wal_recovery),
                         {{"strict", number(WalRecovery::kStrict)},
                          {"salvage", number(WalRecovery::kSalvage)}}));
+  table.add("merkle-trees", kAtStart,
+            "Keep the trees by which nodes find the rows in which they differ; without them they "
+            "can't be compared.",
+            bool_option(SYNTROPY_FIELD(bool, storage.merkle_trees)));
   table.add("max-clock-drift-ms", kAtStart,
             "How far ahead of ours another node's clock may be before its stamps no longer move "
             "our clock.",

@@ -1,0 +1,445 @@
+#include "server/trees/row_trees.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "server/trees/tree_file.h"
+#include "storage/base/coding.h"
+#include "storage/local_keys.h"
+
+namespace syntropy {
+namespace {
+
+using Killed = RowChangeListener::Killed;
+
+constexpr auto kUpkeepInterval = std::chrono::milliseconds(20);
+constexpr auto kRetryInterval = std::chrono::milliseconds(5000);  // after a failure
+// Changes that wait for the tree before writers have to help.
+constexpr size_t kMostNoted = size_t{1} << 21;
+
+bool holds_rows(Engine& engine) {
+  const auto row = engine.iterate({}, kRowKeysEnd, nullptr);
+  row->seek({});
+  return row->valid() || !row->status().ok();
+}
+
+RowMark mark_encoded(std::string_view row_key, std::string_view row_value) {
+  const auto slot = load_be<uint16_t>(row_key.data());
+  const auto hash = load_be<uint32_t>(row_key.data() + 2 * sizeof(uint16_t));
+  return mark_row(slot, hash, row_key, row_value);
+}
+
+std::string file_in(const std::string& dir) { return dir + "/sums"; }
+
+constexpr uint64_t database_bit(uint16_t db) { return uint64_t{1} << (db % 64); }
+
+bool in(const SlotRange& range, const MarkChange& change) {
+  const uint64_t element = change.after.element != 0 ? change.after.element : change.before.element;
+  const uint16_t slot = slot_of_position(position_of(element));
+  return slot >= range.first && slot <= range.last;
+}
+
+}  // namespace
+
+RowTrees::RowTrees(Keyspace& keyspace, const RowTreesOptions& options)
+    : keyspace_(keyspace),
+      options_(options),
+      tree_(std::make_unique<Tree>()),
+      stale_(kSlotCount),
+      outgrown_(kSlotCount),
+      journal_(options.dir) {}
+
+Result<std::unique_ptr<RowTrees>> RowTrees::open(Keyspace& keyspace,
+                                                 const RowTreesOptions& options) {
+  std::error_code error;
+  std::filesystem::create_directories(options.dir, error);
+  if (error) {
+    return Status::io_error("cannot make the directory " + options.dir + ": " + error.message());
+  }
+  std::unique_ptr<RowTrees> trees(new RowTrees(keyspace, options));
+  const Status loaded = trees->load();
+  if (!loaded.ok()) return loaded;
+  if (options.background) {
+    trees->thread_ = std::thread([&made = *trees] { made.run(); });
+  }
+  return trees;
+}
+
+RowTrees::~RowTrees() {
+  {
+    const std::lock_guard lock(thread_mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+// --- start ---------------------------------------------------------------------------------------
+
+Status RowTrees::load() {
+  uint64_t stored = 0;
+  const Status listening = keyspace_.set_row_listener(this, &stored);
+  if (!listening.ok()) return listening;
+  applied_ = stored;
+  if (load_file(stored)) return {};
+  journal_.clear();
+  const bool rows = holds_rows(keyspace_.engine());
+  clear(/*stale=*/rows);
+  if (rows) {
+    spdlog::info("the trees are made anew from the rows, in the background");
+    return {};
+  }
+  // Without a file that says so, nobody would know that the journal is all there is.
+  return save();
+}
+
+bool RowTrees::load_file(uint64_t stored) {
+  const std::string path = file_in(options_.dir);
+  Result<std::string> bytes = read_tree_file(path);
+  if (!bytes.ok()) {
+    if (!bytes.status().is(StatusCode::kNotFound)) spdlog::warn("{}", bytes.status().message());
+    return false;
+  }
+  Result<StoredTree> file = decode_tree(*bytes);
+  if (!file.ok()) {
+    spdlog::warn("{}: {}", path, file.status().message());
+    return false;
+  }
+  if (file->commit > stored) {
+    spdlog::warn("{} is ahead of the store", path);
+    return false;
+  }
+  has_file_ = true;
+  tree_ = std::move(file->tree);
+  databases_ = file->databases;
+  stale_ = std::move(file->stale);
+  stale_slots_ = static_cast<uint64_t>(std::count(stale_.begin(), stale_.end(), true));
+  const Status replayed = journal_.replay(file->commit, stored, [&](const TreeCommit& commit) {
+    if (commit.killed != Killed::kNone) clear(commit.killed == Killed::kSome);
+    databases_ |= commit.databases;
+    for (const MarkChange& change : commit.changes) apply(change);
+    changes_since_save_ += commit.changes.size();
+  });
+  if (!replayed.ok()) spdlog::warn("{}", replayed.message());
+  return replayed.ok();
+}
+
+// --- what commits say ----------------------------------------------------------------------------
+
+void RowTrees::changing(uint64_t commit, Killed killed, std::span<const RowChange> changes) {
+  killed_ = killed;
+  marks_.clear();
+  for (const RowChange& change : changes) {
+    MarkChange mark;
+    if (!change.before.empty()) mark.before = mark_encoded(change.row_key, change.before);
+    if (!change.after.empty()) mark.after = mark_encoded(change.row_key, change.after);
+    marks_.push_back(mark);
+  }
+  const std::lock_guard lock(noted_mutex_);
+  uint64_t databases = 0;
+  for (const RowChange& change : changes) {
+    databases |= database_bit(load_be<uint16_t>(change.row_key.data() + sizeof(uint16_t)));
+  }
+  databases_ |= databases;
+  journal_.append({commit, killed, databases, marks_});
+}
+
+std::vector<uint16_t> RowTrees::databases() const {
+  const std::lock_guard lock(noted_mutex_);
+  std::vector<uint16_t> found;
+  for (uint32_t db = 0; db < keyspace_.databases(); ++db) {
+    if ((databases_ & database_bit(static_cast<uint16_t>(db))) != 0) {
+      found.push_back(static_cast<uint16_t>(db));
+    }
+  }
+  return found;
+}
+
+void RowTrees::changed(uint64_t commit, bool stored) {
+  bool help = false;
+  {
+    const std::lock_guard lock(noted_mutex_);
+    if (!stored) return journal_.undo();
+    if (killed_ != Killed::kNone) {
+      noted_.changes.clear();
+      noted_.killed = killed_;
+      if (reading_) reading_->spoiled = true;
+    }
+    noted_.changes.insert(noted_.changes.end(), marks_.begin(), marks_.end());
+    noted_.commit = commit;
+    if (reading_) {
+      for (const MarkChange& change : marks_) {
+        if (in(reading_->range, change)) reading_->changes.push_back(change);
+      }
+    }
+    help = noted_.changes.size() > kMostNoted;
+  }
+  if (!help) return;
+  const std::lock_guard lock(tree_mutex_);
+  catch_up(take_noted());
+}
+
+void RowTrees::recount() { begin_anew(Killed::kSome); }
+
+void RowTrees::emptied() { begin_anew(Killed::kAll); }
+
+// What is on disk says nothing any more.
+void RowTrees::begin_anew(Killed killed) {
+  const std::lock_guard lock(noted_mutex_);
+  std::error_code ignored;
+  std::filesystem::remove(file_in(options_.dir), ignored);
+  has_file_ = false;
+  journal_.clear();
+  noted_.changes.clear();
+  noted_.killed = killed;
+  if (reading_) reading_->spoiled = true;
+}
+
+// --- the tree ------------------------------------------------------------------------------------
+
+RowTrees::Noted RowTrees::take_noted() {
+  const std::lock_guard lock(noted_mutex_);
+  return std::exchange(noted_, {});
+}
+
+void RowTrees::catch_up(Noted noted) {
+  if (noted.killed != Killed::kNone) clear(noted.killed == Killed::kSome);
+  for (const MarkChange& change : noted.changes) apply(change);
+  changes_since_save_ += noted.changes.size();
+  applied_ = std::max(applied_, noted.commit);
+}
+
+void RowTrees::clear(bool stale) {
+  tree_ = std::make_unique<Tree>();
+  stale_.assign(kSlotCount, stale);
+  stale_slots_ = stale ? kSlotCount : 0;
+  outgrown_.assign(kSlotCount, false);
+  outgrown_slots_ = 0;
+}
+
+void RowTrees::apply(const MarkChange& change) {
+  if (change.before.element != 0) tree_->remove(change.before);
+  if (change.after.element != 0) tree_->add(change.after);
+  const uint64_t element = change.after.element != 0 ? change.after.element : change.before.element;
+  const uint16_t slot = slot_of_position(position_of(element));
+  if (outgrown_[slot] || stale_[slot] || !tree_->wants_rebuild(slot)) return;
+  outgrown_[slot] = true;
+  ++outgrown_slots_;
+}
+
+void RowTrees::Access::acquire() {
+  lock_ = std::unique_lock(trees_->tree_mutex_);
+  trees_->catch_up(trees_->take_noted());
+}
+
+void RowTrees::Access::release() { lock_.unlock(); }
+
+Result<RowTrees::Access> RowTrees::access(const SlotRanges& slots) {
+  Access access(*this);
+  if (stale_slots_ == 0) return access;
+  uint64_t stale = 0;
+  for (const SlotRange& range : slots.ranges()) {
+    for (unsigned slot = range.first; slot <= range.last; ++slot) stale += stale_[slot];
+  }
+  if (stale == 0) return access;
+  return Status::unavailable(fmt::format(
+      "the trees are being made: the rows of {} slots are still to be read; ask again later",
+      stale));
+}
+
+// --- reading rows --------------------------------------------------------------------------------
+
+std::optional<SlotRange> RowTrees::next_to_read() {
+  constexpr unsigned kMostSlots = 64;
+  if (stale_slots_ + outgrown_slots_ == 0) return std::nullopt;
+  const auto wanted = [&](size_t slot) { return stale_[slot] || outgrown_[slot]; };
+  size_t first = read_from_ % kSlotCount;
+  while (!wanted(first)) first = (first + 1) % kSlotCount;
+  size_t last = first;
+  while (last + 1 < kSlotCount && last + 1 < first + kMostSlots && wanted(last + 1)) ++last;
+  read_from_ = last + 1;
+  return SlotRange{static_cast<uint16_t>(first), static_cast<uint16_t>(last)};
+}
+
+Status RowTrees::read_slots(const SlotRange& range) {
+  const std::lock_guard one(read_mutex_);
+  const FrozenRows rows = keyspace_.freeze([&](uint64_t) {
+    const std::lock_guard lock(noted_mutex_);
+    reading_ = Reading{range, false, {}};
+  });
+  const Result<SlotMarks> marks = read_marks(rows, range, nullptr);
+  const std::lock_guard lock(tree_mutex_);
+  Noted noted;
+  Reading since;
+  {
+    // At one moment: no change is in both, or in neither.
+    const std::lock_guard noted_lock(noted_mutex_);
+    noted = std::exchange(noted_, {});
+    since = *std::exchange(reading_, std::nullopt);
+    if (marks.ok()) databases_ |= marks->databases;
+  }
+  catch_up(std::move(noted));
+  if (!marks.ok()) return marks.status();
+  if (!since.spoiled) take_in(*marks, since);
+  return {};
+}
+
+void RowTrees::take_in(const SlotMarks& marks, const Reading& since) {
+  for (unsigned slot = since.range.first; slot <= since.range.last; ++slot) {
+    tree_->rebuild(static_cast<uint16_t>(slot), marks.slots[slot - marks.first]);
+    stale_slots_ -= stale_[slot];
+    outgrown_slots_ -= outgrown_[slot];
+    stale_[slot] = false;
+    outgrown_[slot] = false;
+  }
+  for (const MarkChange& change : since.changes) apply(change);
+  rebuilt_slots_ += marks.slots.size();
+  rows_read_ += marks.rows;
+}
+
+// `names`, if given, takes the keys of rows that can't be read.
+Result<RowTrees::SlotMarks> RowTrees::read_marks(const FrozenRows& rows, const SlotRange& range,
+                                                 Verdict* names) const {
+  SlotMarks marks{range.first, {}, 0, 0};
+  marks.slots.resize(size_t{range.last} - range.first + 1);
+  const Status read = visit_marks(
+      rows, range,
+      [&](const RowMark& mark, std::string_view row_key) {
+        marks.databases |= database_bit(load_be<uint16_t>(row_key.data() + sizeof(uint16_t)));
+        marks.slots[slot_of_position(position_of(mark.element)) - range.first].push_back(mark);
+        ++marks.rows;
+      },
+      [&](std::string_view row_key) {
+        if (names != nullptr) names->rotten.emplace_back(row_key);
+      });
+  if (!read.ok()) return read;
+  return marks;
+}
+
+Status RowTrees::visit_marks(const FrozenRows& rows, const SlotRange& range,
+                             const MarkVisitor& visitor,
+                             const std::function<void(std::string_view)>& unreadable) const {
+  std::string lower;
+  std::string upper;
+  encode_row_position(range.first, 0, 0, &lower);
+  encode_row_position(static_cast<uint16_t>(range.last + 1), 0, 0, &upper);
+  const auto row = keyspace_.engine().iterate(lower, upper, rows.snapshot.get());
+  for (row->seek(lower); row->valid(); row->next()) {
+    const Result<RowKeyView> key = decode_row_key(row->key());
+    const Result<RowView> value = decode_row(row->value());
+    if (!key.ok() || !value.ok()) {
+      unreadable(row->key());
+      continue;
+    }
+    if (!rows.coverage.covers(*key, *value, row->key())) continue;
+    visitor(mark_row(key->slot, key->hash, row->key(), row->value()), row->key());
+  }
+  return row->status();
+}
+
+Status RowTrees::make_ready() {
+  while (true) {
+    std::optional<SlotRange> range;
+    {
+      const Access access(*this);
+      range = next_to_read();
+    }
+    if (!range) return {};
+    const Status read = read_slots(*range);
+    if (!read.ok()) return read;
+  }
+}
+
+// --- upkeep --------------------------------------------------------------------------------------
+
+Status RowTrees::save() {
+  const std::lock_guard one(read_mutex_);
+  std::string bytes;
+  uint64_t commit = 0;
+  {
+    const Access access(*this);
+    commit = applied_;
+    changes_since_save_ = 0;
+    uint64_t databases = 0;
+    {
+      const std::lock_guard lock(noted_mutex_);
+      journal_.begin_file();
+      databases = databases_;
+    }
+    bytes = encode_tree(commit, databases, *tree_, stale_);
+  }
+  // It must not be ahead of the store after the loss of power.
+  Status saved = keyspace_.engine().sync();
+  if (saved.ok()) saved = write_tree_file(file_in(options_.dir), bytes);
+  if (!saved.ok()) return saved;
+  ++saves_;
+  has_file_ = true;
+  const std::lock_guard lock(noted_mutex_);
+  if (journal_.status().ok()) {
+    journal_.forget(commit);
+  } else {
+    journal_.clear();
+  }
+  return {};
+}
+
+bool RowTrees::save_due() {
+  const Access access(*this);
+  if (stale_slots_ != 0) return false;
+  const uint64_t rows = tree_->node(0, 0).rows;
+  if (!has_file_ || changes_since_save_ >= std::max(options_.save_after_changes, rows / 2)) {
+    return true;
+  }
+  const std::lock_guard lock(noted_mutex_);
+  return !journal_.status().ok();
+}
+
+// Returns how long to wait for the next one.
+std::chrono::milliseconds RowTrees::upkeep() {
+  std::optional<SlotRange> range;
+  {
+    const Access access(*this);
+    range = next_to_read();
+  }
+  Status done;
+  if (range) {
+    done = read_slots(*range);
+  } else if (save_due()) {
+    done = save();
+  }
+  if (done.ok()) return range ? std::chrono::milliseconds(0) : kUpkeepInterval;
+  spdlog::warn("the upkeep of the trees failed: {}", done.message());
+  return kRetryInterval;
+}
+
+void RowTrees::run() {
+  while (true) {
+    const std::chrono::milliseconds pause = upkeep();
+    std::unique_lock lock(thread_mutex_);
+    if (stopping_) return;
+    wake_.wait_for(lock, pause, [this] { return stopping_; });
+  }
+}
+
+RowTreesStats RowTrees::stats() const {
+  RowTreesStats stats;
+  {
+    const std::lock_guard lock(tree_mutex_);
+    stats.rows = tree_->node(0, 0).rows;
+    stats.stale_slots = stale_slots_;
+  }
+  stats.rebuilt_slots = rebuilt_slots_;
+  stats.rows_read = rows_read_;
+  stats.saves = saves_;
+  const std::lock_guard lock(noted_mutex_);
+  stats.noted = noted_.changes.size();
+  stats.journal_bytes = journal_.bytes();
+  stats.journal_error = journal_.status().message();
+  return stats;
+}
+
+}  // namespace syntropy

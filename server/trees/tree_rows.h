@@ -1,0 +1,62 @@
+// TreeRows: a store and its trees as a reconcile session sees them (merkle/reconcile_store.h).
+//
+// Between begin() and end() it has the tree (RowTrees::Access); merge() lets go of it meanwhile.
+// The rows that it shows are those of the moment at which it is asked.
+//
+// Thread safety: one thread at a time.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "merkle/reconcile_store.h"
+#include "server/trees/row_trees.h"
+#include "storage/keyspace.h"
+
+namespace syntropy {
+
+class TreeRows final : public ReconcileStore {
+ public:
+  /// `merged`: makes durable what was merged, as far as the node's policy asks for it. All outlive
+  /// this.
+  TreeRows(Keyspace& keyspace, RowTrees& trees, std::function<Status()> merged)
+      : keyspace_(keyspace), trees_(trees), merged_(std::move(merged)) {}
+
+  /// `slots`: those that the tree must be ready for, and the only ones whose rows are merged.
+  /// kUnavailable as RowTrees::access().
+  Status begin(const SlotRanges& slots);
+  void end() { access_.reset(); }
+
+  uint64_t rows_read() const { return rows_read_; }
+
+  const Tree& tree() const override { return access_->tree(); }
+  Status visit(uint64_t first, uint64_t end, const Visitor& visitor) const override;
+  Result<RowMark> mark(std::string_view key, std::string_view value) const override;
+  /// kUnavailable when the node follows another one.
+  Status merge(std::span<const ReconcileRow> rows) override;
+
+ private:
+  struct Shown {
+    RowMark mark;
+    std::string key;
+    std::string value;
+  };
+  using Show = std::function<bool(const RowMark&, std::string_view, std::string_view)>;
+
+  Status visit_database(uint16_t db, uint64_t first, uint64_t end, const Show& show) const;
+  Status visit_slot(uint64_t first, uint64_t end, const Visitor& visitor, bool* stop) const;
+
+  Keyspace& keyspace_;
+  RowTrees& trees_;
+  const std::function<Status()> merged_;
+  SlotRanges slots_;
+  std::optional<RowTrees::Access> access_;
+  RowCoverage coverage_;
+  std::vector<uint16_t> databases_;
+  mutable uint64_t rows_read_ = 0;
+};
+
+}  // namespace syntropy

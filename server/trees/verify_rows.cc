@@ -1,0 +1,96 @@
+// Holding the tree against the rows: RowTrees::verify().
+#include <algorithm>
+#include <map>
+
+#include "server/trees/row_trees.h"
+
+namespace syntropy {
+namespace {
+
+// The tree's leaves of some slots at the moment for which rows are frozen.
+struct Leaves {
+  std::vector<std::vector<Summary>> slots;
+  uint64_t stale = 0;
+};
+
+}  // namespace
+
+// Adds the elements in which a slot's leaves and rows differ.
+void RowTrees::judge(std::span<const Summary> leaves, uint16_t slot,
+                     const std::vector<RowMark>& rows, Judged* judged) {
+  unsigned depth = 0;
+  while ((size_t{1} << depth) < leaves.size()) ++depth;
+  std::vector<Summary> sums(leaves.size());
+  const auto leaf_of = [&](const RowMark& row) {
+    const uint64_t index = node_of(kSlotLevel + depth, position_of(row.element));
+    return static_cast<size_t>(index & (leaves.size() - 1));
+  };
+  for (const RowMark& row : rows) sums[leaf_of(row)].add(row);
+  bool wrong = false;
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    if (sums[i] == leaves[i]) continue;
+    wrong = true;
+    Sketch difference = sums[i].sketch;
+    difference ^= leaves[i].sketch;
+    const std::optional<Elements> elements = decode_sketch(difference.sums);
+    if (!elements) {
+      ++judged->unnamed_leaves;
+      continue;
+    }
+    for (const uint64_t number : *elements) judged->elements.push_back(unscramble(number));
+  }
+  if (wrong) judged->slots.push_back(slot);
+}
+
+Result<RowTrees::Verdict> RowTrees::verify(const SlotRange& range) {
+  const std::lock_guard one(read_mutex_);
+  Leaves leaves;
+  const FrozenRows rows = keyspace_.freeze([&](uint64_t) {
+    const Access access(*this);
+    for (unsigned slot = range.first; slot <= range.last; ++slot) {
+      const std::span<const Summary> of_slot = tree_->leaves(static_cast<uint16_t>(slot));
+      leaves.slots.emplace_back(of_slot.begin(), of_slot.end());
+      leaves.stale += stale_[slot];
+    }
+  });
+  if (leaves.stale != 0) return Status::unavailable("the trees are being made: ask again later");
+  Verdict verdict;
+  const Result<SlotMarks> marks = read_marks(rows, range, &verdict);
+  if (!marks.ok()) return marks.status();
+  verdict.rows = marks->rows;
+  Judged judged;
+  for (size_t i = 0; i < marks->slots.size(); ++i) {
+    judge(leaves.slots[i], static_cast<uint16_t>(range.first + i), marks->slots[i], &judged);
+  }
+  verdict.wrong_slots = std::move(judged.slots);
+  verdict.unnamed_leaves = judged.unnamed_leaves;
+  if (judged.elements.empty()) return verdict;
+  const Status named = name_rows(rows, judged.elements, &verdict);
+  if (!named.ok()) return named;
+  return verdict;
+}
+
+// Rows at the positions of `elements` are rotten if their own element is among these: the tree
+// doesn't know it. Positions at which no such row lies have lost theirs.
+Status RowTrees::name_rows(const FrozenRows& rows, const std::vector<uint64_t>& elements,
+                           Verdict* verdict) const {
+  std::map<uint64_t, bool> found;  // by position
+  for (const uint64_t element : elements) found.emplace(position_of(element), false);
+  for (auto& [position, is_there] : found) {
+    const SlotRange slot{slot_of_position(position), slot_of_position(position)};
+    const Status read = visit_marks(
+        rows, slot,
+        [&](const RowMark& mark, std::string_view row_key) {
+          if (position_of(mark.element) != position) return;
+          if (std::find(elements.begin(), elements.end(), mark.element) == elements.end()) return;
+          is_there = true;
+          verdict->rotten.emplace_back(row_key);
+        },
+        [](std::string_view) {});
+    if (!read.ok()) return read;
+    if (!is_there) verdict->lost.push_back(position);
+  }
+  return {};
+}
+
+}  // namespace syntropy

@@ -1,0 +1,64 @@
+// What a tick tells of the rows that it changes (storage/row_changes.h).
+#include <algorithm>
+
+#include "storage/tick.h"
+
+namespace syntropy {
+
+// Whether nothing that was committed survives the flushes of this tick.
+RowChangeListener::Killed Tick::killed() const {
+  using Killed = RowChangeListener::Killed;
+  if (changes_.flush_stamp.empty()) return Killed::kNone;
+  const bool all = changes_.survivors.empty() &&
+                   std::find(changes_.flush_stamp.begin(), changes_.flush_stamp.end(),
+                             HlcStamp{0}) == changes_.flush_stamp.end();
+  return all ? Killed::kAll : Killed::kSome;
+}
+
+bool Tick::covers(const RowView& row, uint16_t physical_db, std::string_view row_key) const {
+  if (row.version.stamp <= flush_stamp(physical_db)) return false;
+  if (keyspace_.covers_dead_rows()) return true;
+  if (row.kind == RowKind::kTombstone) return false;
+  const ExpiryWatermark& watermark = has_watermark_ ? watermark_ : keyspace_.watermark_;
+  return row.expires_at_ms == 0 || !watermark.covers(row.expires_at_ms, row_key);
+}
+
+void Tick::tell_changes(uint64_t commit) {
+  row_changes_.clear();
+  const bool dead_rows = keyspace_.covers_dead_rows();
+  for (const auto& [position, entry] : sorted_) {
+    RowChange change{entry->current->key(), {}, {}};
+    // The base counted before this tick drained it, if it did.
+    if (entry->base && (dead_rows || entry->base_counted || has_subkey(change.row_key)) &&
+        base_survives(*entry)) {
+      const Result<RowView> base = decode_row(entry->base->value());
+      if (base.ok() && base->version.stamp > flush_stamp(entry->db)) {
+        change.before = entry->base->value();
+      }
+    }
+    const Result<RowView> row = decode_row(entry->current->value());
+    if (row.ok() && covers(*row, entry->db, change.row_key)) change.after = entry->current->value();
+    if (!change.before.empty() || !change.after.empty()) row_changes_.push_back(change);
+  }
+  drained_rows_.clear();
+  if (!dead_rows) add_drained_changes();
+  keyspace_.row_listener_->changing(commit, killed(), row_changes_);
+}
+
+// Rows that expired and of which nobody else has to hear are covered no more.
+void Tick::add_drained_changes() {
+  for (const Due& due : drained_) {
+    if (due.stamp <= flush_stamp(due.db) || overlay_.find(due.hash, due.row_key) != nullptr) {
+      continue;
+    }
+    bool known = false;
+    RowRef row = load(due.hash, due.row_key, &known);
+    if (!row) continue;
+    const Result<RowView> view = decode_row(row->value());
+    if (!view.ok() || view->expires_at_ms != due.expires_at_ms) continue;
+    drained_rows_.push_back(row);
+    row_changes_.push_back({row->key(), row->value(), {}});
+  }
+}
+
+}  // namespace syntropy
