@@ -16,11 +16,13 @@ namespace syntropy {
 /// What the process ends with. Wrong options end with another code, above 100.
 enum ExitCode : int {
   kExitOk = 0,
-  kExitUnhealthy = 1,  // the answer was found, and it is bad news
+  kExitUnhealthy = 1,  // the answer was found, and it is bad news: unhealthy, damaged, different
   kExitFailed = 2,     // the answer could not be found: unreachable, refused, not a store
 };
 
 /// Each declares one subcommand; when the user chose it, it sets *exit_code.
+void add_compare_command(CLI::App& app, int* exit_code);
+void add_repair_command(CLI::App& app, int* exit_code);
 void add_simulate_command(CLI::App& app, int* exit_code);
 void add_snapshot_command(CLI::App& app, int* exit_code);
 void add_status_command(CLI::App& app, int* exit_code);

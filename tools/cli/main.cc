@@ -14,6 +14,7 @@ constexpr char kExamples[] =
     "  syntropy status -h db1 -p 7400 --json    the same of another one, for a program\n"
     "  syntropy snapshot                        make a snapshot of it, print where it is\n"
     "  syntropy verify ./data                   check the data of a node that is not running\n"
+    "  syntropy compare redis://old:6379 new:7379     which keys differ? 'repair' copies them\n"
     "\n"
     "'syntropy COMMAND --help' explains a command. To read and write keys, use redis-cli.";
 
@@ -26,6 +27,8 @@ int run(int argc, char** argv) {
   app.footer(kExamples);
   int exit_code = kExitOk;
   add_status_command(app, &exit_code);
+  add_compare_command(app, &exit_code);
+  add_repair_command(app, &exit_code);
   add_simulate_command(app, &exit_code);
   add_snapshot_command(app, &exit_code);
   add_verify_command(app, &exit_code);
