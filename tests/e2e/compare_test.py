@@ -47,8 +47,8 @@ def setting(number):
 
 def fill(connection, count):
     for begin in range(0, count, BATCH):
-        replies = connection.pipeline(map(setting, range(begin, min(begin + BATCH, count))))
-        assert all(reply == ("+", b"OK") for reply in replies)
+        commands = [setting(number) for number in range(begin, min(begin + BATCH, count))]
+        assert connection.pipeline(commands) == [("+", b"OK")] * len(commands)
 
 
 @unittest.skipUnless(find_redis_server(), "no redis-server")
