@@ -40,16 +40,19 @@ class Help(E2ETest):
     def test_help_teaches(self):
         code, text, _ = run("--help")
         self.assertEqual(code, 0)
-        for word in ("status", "snapshot", "verify", "version", "Examples"):
+        for word in ("status", "snapshot", "verify", "compare", "repair", "version", "Examples"):
             self.assertIn(word, text)
-        for command in ("status", "snapshot", "verify"):
+        for command in ("status", "snapshot", "verify", "compare", "repair"):
             code, text, _ = run(command, "--help")
             self.assertEqual(code, 0)
             self.assertIn("Exit code", text)
             self.assertIn("Example", text)
 
     def test_mistakes_are_told_from_bad_news(self):
-        for args in ((), ("nosuch",), ("status", "--nosuch"), ("verify",), ("status", "-p", "x")):
+        for args in ((), ("nosuch",), ("status", "--nosuch"), ("verify",), ("status", "-p", "x"),
+                     ("compare", "a:1"), ("compare", "a:1", "b:1", "--slots", "16384"),
+                     ("compare", "a:1", "b:1", "--delete"),
+                     ("repair", "a:1", "b:1", "--direction", "both", "--delete")):
             code, _, error = run(*args)
             self.assertGreater(code, 100, args)
             self.assertTrue(error, args)

@@ -70,9 +70,12 @@ void add_repair_command(CLI::App& app, int* exit_code) {
   CLI::App* const command =
       app.add_subcommand("repair", "Copy the keys that differ from one server to another");
   add_compare_options(*command, options.get());
-  command->add_option("--direction", options->repair->direction, "push, pull or both")
-      ->transform(CLI::CheckedTransformer(kDirections))
-      ->default_str("push");
+  command->add_option("--direction", "Which way keys are copied, see below")
+      ->check(CLI::IsMember({"push", "pull", "both"}))
+      ->default_str("push")
+      ->each([options](const std::string& name) {
+        options->repair->direction = kDirections.at(name);
+      });
   command->add_flag("--delete", options->repair->erase,
                     "Delete keys that the other side does not have");
   command->add_flag("--dry-run", options->repair->dry_run, "Tell what would be done, do nothing");
