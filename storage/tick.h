@@ -234,7 +234,8 @@ class Tick {
   void fill_database_changes(EngineBatch& batch);
   Status stage_log();
   RowChangeListener::Killed killed() const;
-  bool covers(const RowView& row, uint16_t physical_db, std::string_view row_key) const;
+  bool covers(const RowView& row, uint16_t physical_db, std::string_view row_key,
+              const ExpiryWatermark& watermark) const;
   void tell_changes(uint64_t commit);
   void add_drained_changes();
   void publish();

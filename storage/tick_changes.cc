@@ -15,33 +15,32 @@ RowChangeListener::Killed Tick::killed() const {
   return all ? Killed::kAll : Killed::kSome;
 }
 
-bool Tick::covers(const RowView& row, uint16_t physical_db, std::string_view row_key) const {
+// As of `watermark`, with the flushes of this tick.
+bool Tick::covers(const RowView& row, uint16_t physical_db, std::string_view row_key,
+                  const ExpiryWatermark& watermark) const {
   if (row.version.stamp <= flush_stamp(physical_db)) return false;
   if (keyspace_.covers_dead_rows()) return true;
   if (row.kind == RowKind::kTombstone) return false;
-  const ExpiryWatermark& watermark = has_watermark_ ? watermark_ : keyspace_.watermark_;
   return row.expires_at_ms == 0 || !watermark.covers(row.expires_at_ms, row_key);
 }
 
 void Tick::tell_changes(uint64_t commit) {
   row_changes_.clear();
-  const bool dead_rows = keyspace_.covers_dead_rows();
+  const ExpiryWatermark& drained = has_watermark_ ? watermark_ : keyspace_.watermark_;
+  const auto covered = [&](const RowRef& row, uint16_t db, const ExpiryWatermark& watermark) {
+    if (!row) return false;
+    const Result<RowView> view = decode_row(row->value());
+    return view.ok() && covers(*view, db, row->key(), watermark);
+  };
   for (const auto& [position, entry] : sorted_) {
     RowChange change{entry->current->key(), {}, {}};
-    // The base counted before this tick drained it, if it did.
-    if (entry->base && (dead_rows || entry->base_counted || has_subkey(change.row_key)) &&
-        base_survives(*entry)) {
-      const Result<RowView> base = decode_row(entry->base->value());
-      if (base.ok() && base->version.stamp > flush_stamp(entry->db)) {
-        change.before = entry->base->value();
-      }
-    }
-    const Result<RowView> row = decode_row(entry->current->value());
-    if (row.ok() && covers(*row, entry->db, change.row_key)) change.after = entry->current->value();
+    // What it replaces was covered until this tick drained it, if it did.
+    if (covered(entry->base, entry->db, keyspace_.watermark_)) change.before = entry->base->value();
+    if (covered(entry->current, entry->db, drained)) change.after = entry->current->value();
     if (!change.before.empty() || !change.after.empty()) row_changes_.push_back(change);
   }
   drained_rows_.clear();
-  if (!dead_rows) add_drained_changes();
+  if (!keyspace_.covers_dead_rows()) add_drained_changes();
   keyspace_.row_listener_->changing(commit, killed(), row_changes_);
 }
 

@@ -51,7 +51,9 @@ void do_something(TreeNode& node, SeededRandom& random) {
       }
     }
   });
-  if (!done) EXPECT_TRUE(node.engine().recover().ok());
+  if (!done) {
+    EXPECT_TRUE(node.engine().recover().ok());
+  }
   node.clock().advance_ms(random.below(200));
 }
 
@@ -71,8 +73,12 @@ TEST_P(RowTreesOf, AreThereAfterEveryEnd) {
   SeededRandom random(2);
   for (int round = 0; round < 60; ++round) {
     for (int i = 0; i < 30; ++i) do_something(node_, random);
-    if (random.below(3) == 0) EXPECT_TRUE(node_.trees().save().ok());
-    if (random.below(3) == 0) EXPECT_TRUE(node_.engine().sync().ok());
+    if (random.below(3) == 0) {
+      EXPECT_TRUE(node_.trees().save().ok());
+    }
+    if (random.below(3) == 0) {
+      EXPECT_TRUE(node_.engine().sync().ok());
+    }
     switch (random.below(3)) {
       case 0:
         node_.crash();
@@ -125,7 +131,9 @@ TEST_P(RowTreesOf, AreMadeAnewWhenTheirFilesAreGone) {
   node_.put("another", "value");
   EXPECT_EQ(node_.expect_right(), 1001u);
   node_.run([](Tick& tick) { tick.erase(0, "another"); });
-  if (!GetParam()) EXPECT_EQ(node_.root(), before);
+  if (!GetParam()) {
+    EXPECT_EQ(node_.root(), before);
+  }
 }
 
 TEST_P(RowTreesOf, AreMadeAnewWhenTheJournalHasAHole) {
