@@ -279,6 +279,25 @@ Status Keyspace::set_row_listener(RowChangeListener* listener, uint64_t* stored)
   return engine_.write(*batch);
 }
 
+Status Keyspace::mend_row(const std::string& row_key, const std::optional<std::string>& present,
+                          std::string_view value) {
+  const std::lock_guard lock(lock_);
+  Result<std::optional<std::string>> now = read_record(engine_, row_key);
+  if (!now.ok()) return now.status();
+  if (*now != present) return Status::unavailable("the row was written to meanwhile");
+  const std::unique_ptr<EngineBatch> batch = engine_.new_batch();
+  batch->put(row_key, value);
+  const uint64_t hash = XXH3_64bits(row_key.data(), row_key.size());
+  cache_.begin_commit(hash, row_key);
+  const Status written = engine_.write(*batch);
+  if (written.ok()) {
+    cache_.end_commit(RowBlock::make(hash, row_key, value), /*fresh=*/true);
+  } else {
+    cache_.abort_commit(hash, row_key);
+  }
+  return written;
+}
+
 RowCoverage Keyspace::coverage_locked() const {
   RowCoverage coverage;
   coverage.dead_rows = covers_dead_rows();

@@ -26,6 +26,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -90,6 +91,11 @@ class Keyspace {
                                                 const KeyspaceOptions& options);
 
   uint32_t databases() const { return databases_; }
+  /// Puts `value` into the place of `present` (nullopt: nothing), which a rotten disk has made of
+  /// it: the row as it was written. Counts, index and log account for it already. kUnavailable when
+  /// something else lies there by now.
+  Status mend_row(const std::string& row_key, const std::optional<std::string>& present,
+                  std::string_view value);
   /// Which rows listeners are told of, as of now.
   RowCoverage coverage();
   /// Keys of the database, with those expired that aren't drained yet. For INFO; a tick's

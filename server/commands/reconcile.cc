@@ -147,6 +147,15 @@ void reconcile_verify_command(Call& call) {
   call.reply.integer(static_cast<int64_t>(verdict->unnamed_leaves));
 }
 
+void reconcile_mend_command(Call& call) {
+  RowTrees* const trees = trees_of(call);
+  if (trees == nullptr) return;
+  Status mended = trees->mend(std::string(call.args[2]), call.args[3]);
+  if (mended.ok()) mended = call.server.durability.finish_tick(/*wrote=*/true);
+  if (!mended.ok()) return reply_status(call, mended);
+  call.reply.ok();
+}
+
 constexpr uint32_t kFlags = kAdmin | kNoScript | kNoMulti | kWorker | kNoRows | kSkipMonitor;
 
 constexpr CommandSpec subcommand(std::string_view name, int arity, CommandHandler handler,
@@ -173,6 +182,9 @@ constexpr CommandSpec kSubcommands[] = {
     subcommand("begin", -3, reconcile_begin_command,
                "Begins a reconcile session as the side that asks.", "O(1)",
                "<NONE|PULL|PUSH|BOTH> [first-slot last-slot ...]"),
+    subcommand("mend", 4, reconcile_mend_command,
+               "Takes a row in the place of one that is rotten or lost here.",
+               "O(N) where N is the number of rows in its slot", "row-key row-value"),
     subcommand("next", -3, reconcile_next_command,
                "Goes on with a reconcile session, given the other side's replies.",
                "O(N) where N is the number of differences found", "reply [reply ...]"),

@@ -55,10 +55,12 @@ RowTrees::RowTrees(Keyspace& keyspace, const RowTreesOptions& options)
 
 Result<std::unique_ptr<RowTrees>> RowTrees::open(Keyspace& keyspace,
                                                  const RowTreesOptions& options) {
-  std::error_code error;
-  std::filesystem::create_directories(options.dir, error);
-  if (error) {
-    return Status::io_error("cannot make the directory " + options.dir + ": " + error.message());
+  if (!options.dir.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(options.dir, error);
+    if (error) {
+      return Status::io_error("cannot make the directory " + options.dir + ": " + error.message());
+    }
   }
   std::unique_ptr<RowTrees> trees(new RowTrees(keyspace, options));
   const Status loaded = trees->load();
@@ -85,8 +87,8 @@ Status RowTrees::load() {
   const Status listening = keyspace_.set_row_listener(this, &stored);
   if (!listening.ok()) return listening;
   applied_ = stored;
-  if (load_file(stored)) return {};
-  journal_.clear();
+  if (!options_.dir.empty() && load_file(stored)) return {};
+  if (!options_.dir.empty()) journal_.clear();
   const bool rows = holds_rows(keyspace_.engine());
   clear(/*stale=*/rows);
   if (rows) {
@@ -94,7 +96,7 @@ Status RowTrees::load() {
     return {};
   }
   // Without a file that says so, nobody would know that the journal is all there is.
-  return save();
+  return options_.dir.empty() ? Status() : save();
 }
 
 bool RowTrees::load_file(uint64_t stored) {
@@ -135,7 +137,8 @@ void RowTrees::changing(uint64_t commit, Killed killed, std::span<const RowChang
   marks_.clear();
   for (const RowChange& change : changes) {
     MarkChange mark;
-    if (!change.before.empty()) mark.before = mark_encoded(change.row_key, change.before);
+    if (!change.before.empty() && !options_.forget_what_was)
+      mark.before = mark_encoded(change.row_key, change.before);
     if (!change.after.empty()) mark.after = mark_encoded(change.row_key, change.after);
     marks_.push_back(mark);
   }
@@ -145,7 +148,7 @@ void RowTrees::changing(uint64_t commit, Killed killed, std::span<const RowChang
     databases |= database_bit(load_be<uint16_t>(change.row_key.data() + sizeof(uint16_t)));
   }
   databases_ |= databases;
-  journal_.append({commit, killed, databases, marks_});
+  if (!options_.dir.empty()) journal_.append({commit, killed, databases, marks_});
 }
 
 std::vector<uint16_t> RowTrees::databases() const {
@@ -190,10 +193,12 @@ void RowTrees::emptied() { begin_anew(Killed::kAll); }
 // What is on disk says nothing any more.
 void RowTrees::begin_anew(Killed killed) {
   const std::lock_guard lock(noted_mutex_);
-  std::error_code ignored;
-  std::filesystem::remove(file_in(options_.dir), ignored);
+  if (!options_.dir.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove(file_in(options_.dir), ignored);
+    journal_.clear();
+  }
   has_file_ = false;
-  journal_.clear();
   noted_.changes.clear();
   noted_.killed = killed;
   if (reading_) reading_->spoiled = true;
@@ -389,7 +394,7 @@ Status RowTrees::save() {
 
 bool RowTrees::save_due() {
   const Access access(*this);
-  if (stale_slots_ != 0) return false;
+  if (stale_slots_ != 0 || options_.dir.empty()) return false;
   const uint64_t rows = tree_->node(0, 0).rows;
   if (!has_file_ || changes_since_save_ >= std::max(options_.save_after_changes, rows / 2)) {
     return true;

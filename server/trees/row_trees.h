@@ -46,12 +46,14 @@
 namespace syntropy {
 
 struct RowTreesOptions {
-  /// Of the file and the journal; made if it isn't there.
+  /// Of the file and the journal; made if it isn't there. Empty: nothing is kept over restarts.
   std::string dir;
   /// Changes after which the file is written: so many, or half the rows if that is more.
   uint64_t save_after_changes = 1'000'000;
   /// False: nothing runs in the background. Whoever asks for the tree waits for what is missing.
   bool background = true;
+  /// What a test breaks on purpose, to see that it is found.
+  bool forget_what_was = false;  // of a row that is replaced or deleted
 };
 
 struct RowTreesStats {
@@ -113,6 +115,10 @@ class RowTrees final : private RowChangeListener {
   };
   /// Reads the rows of the slots and holds the tree against them. kUnavailable as access().
   Result<Verdict> verify(const SlotRange& range);
+  /// Takes from another node a row that verify() finds rotten or lost here, if it is that very row:
+  /// the one that the tree stands for. kInvalidArgument: it isn't; else as verify() and
+  /// Keyspace::mend_row().
+  Status mend(const std::string& row_key, std::string_view row_value);
 
  private:
   // What was committed and isn't in the tree yet.
@@ -165,6 +171,8 @@ class RowTrees final : private RowChangeListener {
                                Verdict* names) const;
   static void judge(std::span<const Summary> leaves, uint16_t slot,
                     const std::vector<RowMark>& rows, Judged* judged);
+  /// verify(), with the elements that the tree has and the rows don't, or the reverse.
+  Result<Verdict> verify(const SlotRange& range, std::vector<uint64_t>* elements);
   Status name_rows(const FrozenRows& rows, const std::vector<uint64_t>& elements,
                    Verdict* verdict) const;
   bool save_due();

@@ -44,6 +44,12 @@ void RowTrees::judge(std::span<const Summary> leaves, uint16_t slot,
 
 Result<RowTrees::Verdict> RowTrees::verify(const SlotRange& range) {
   const std::lock_guard one(read_mutex_);
+  std::vector<uint64_t> elements;
+  return verify(range, &elements);
+}
+
+Result<RowTrees::Verdict> RowTrees::verify(const SlotRange& range,
+                                           std::vector<uint64_t>* elements) {
   Leaves leaves;
   const FrozenRows rows = keyspace_.freeze([&](uint64_t) {
     const Access access(*this);
@@ -64,10 +70,32 @@ Result<RowTrees::Verdict> RowTrees::verify(const SlotRange& range) {
   }
   verdict.wrong_slots = std::move(judged.slots);
   verdict.unnamed_leaves = judged.unnamed_leaves;
-  if (judged.elements.empty()) return verdict;
-  const Status named = name_rows(rows, judged.elements, &verdict);
+  *elements = std::move(judged.elements);
+  if (elements->empty()) return verdict;
+  const Status named = name_rows(rows, *elements, &verdict);
   if (!named.ok()) return named;
   return verdict;
+}
+
+Status RowTrees::mend(const std::string& row_key, std::string_view row_value) {
+  const Result<RowKeyView> key = decode_row_key(row_key);
+  if (!key.ok()) return key.status();
+  const Result<RowView> row = decode_row(row_value);
+  if (!row.ok()) return row.status();
+  const std::lock_guard one(read_mutex_);
+  std::string bytes;
+  const Status read = keyspace_.engine().get(row_key, ReadTier::kDisk, &bytes);
+  if (!read.ok() && !read.is(StatusCode::kNotFound)) return read;
+  std::vector<uint64_t> elements;
+  const Result<Verdict> verdict = verify(SlotRange{key->slot, key->slot}, &elements);
+  if (!verdict.ok()) return verdict.status();
+  // An element that the tree has: the rows' own ones are those of what lies there instead.
+  const RowMark mark = mark_row(key->slot, key->hash, row_key, row_value);
+  const bool missed = std::find(elements.begin(), elements.end(), mark.element) != elements.end();
+  if (!missed || (read.ok() && bytes == row_value)) {
+    return Status::invalid_argument("no such row is missed here");
+  }
+  return keyspace_.mend_row(row_key, read.ok() ? std::optional(bytes) : std::nullopt, row_value);
 }
 
 // Rows at the positions of `elements` are rotten if their own element is among these: the tree

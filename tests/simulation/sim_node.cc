@@ -53,6 +53,12 @@ void SimNode::start() {
   Result<StateStore::Stored> identity = ClusterNode::identity(*engine_, random_);
   if (!keyspace.ok() || !identity.ok()) return watch_.violation(name() + " can't read its disk");
   keyspace_ = std::move(*keyspace);
+  RowTreesOptions trees;
+  trees.background = false;
+  trees.forget_what_was = settings_.trees_forget;
+  Result<std::unique_ptr<RowTrees>> opened = RowTrees::open(*keyspace_, trees);
+  if (!opened.ok()) return watch_.violation(name() + " can't open its trees");
+  trees_ = std::move(*opened);
   id_ = identity->membership.id;
   BusOptions bus;
   bus.self = id_;
@@ -83,6 +89,7 @@ void SimNode::end() {
   work_.reset();
   cluster_.reset();
   transport_.reset();
+  trees_.reset();
   keyspace_.reset();
   clients_wait_until_ = 0;
 }

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "server/cluster/cluster_node.h"
+#include "server/trees/row_trees.h"
 #include "storage/base/random.h"
 #include "storage/keyspace.h"
 #include "storage/memory_engine.h"
@@ -29,8 +30,9 @@ struct SimSettings {
   ClusterFault cluster_fault = ClusterFault::kNone;
   ReplicationDriver::Fault driver_fault = ReplicationDriver::Fault::kNone;
   ReplicationFault replication_fault = ReplicationFault::kNone;
-  bool syncs_lie = false;  // nothing is ever durable but by the store of the cluster's state
-  bool purge = false;      // compactions drop what is dead
+  bool syncs_lie = false;     // nothing is ever durable but by the store of the cluster's state
+  bool purge = false;         // compactions drop what is dead
+  bool trees_forget = false;  // what a row was before it was replaced
   MessageTrouble messages;
 };
 
@@ -77,6 +79,7 @@ class SimNode {
 
   MemoryEngine& engine() { return *engine_; }
   Keyspace& keyspace() { return *keyspace_; }
+  RowTrees& trees() { return *trees_; }
   ReplicationLog& log() { return *keyspace_->replication_log(); }
   ClusterNode& cluster() { return *cluster_; }
   const ClusterNode& cluster() const { return *cluster_; }
@@ -107,6 +110,7 @@ class SimNode {
   // One life.
   std::unique_ptr<Process> process_;
   std::unique_ptr<Keyspace> keyspace_;
+  std::unique_ptr<RowTrees> trees_;
   std::unique_ptr<FaultyTransport> transport_;
   std::unique_ptr<VirtualWork> work_;
   std::unique_ptr<ClusterNode> cluster_;

@@ -7,6 +7,7 @@
 #include <map>
 #include <utility>
 
+#include "server/trees/reconcile_conversation.h"
 #include "storage/base/slot.h"
 #include "storage/local_keys.h"
 
@@ -47,6 +48,7 @@ Simulation::Simulation(const SimulationOptions& options)
   settings_.replication_fault = options.replication_fault;
   settings_.syncs_lie = options.world_fault == WorldFault::kSyncsLie;
   settings_.purge = options.world_fault == WorldFault::kPurge;
+  settings_.trees_forget = options.world_fault == WorldFault::kTreesForget;
   watch_.violation = [this](std::string what) { fail(std::move(what)); };
   watch_.sent = [this](SimNode& from, const NodeId& to, uint8_t type, std::string_view payload) {
     const uint64_t state[] = {figures_.trace_hash, network_.now(), from.index(), type};
@@ -259,6 +261,29 @@ std::string Simulation::unrest() {
 
 // --- check ---------------------------------------------------------------------------------------
 
+// Each node's trees are the sums over its rows, and a session finds replicas equal to their
+// primary.
+std::string Simulation::compare_trees(SimNode& node, SimNode& primary) {
+  for (SimNode* of : {&node, &primary}) {
+    if (!of->trees().make_ready().ok()) return of->name() + " can't read its rows";
+    const auto verdict = of->trees().verify(SlotRange{0, kSlotCount - 1});
+    if (!verdict.ok() || !verdict->wrong_slots.empty()) {
+      return of->name() + " has trees that aren't those of its rows";
+    }
+  }
+  const auto merged = [] { return Status(); };
+  ReconcileConversation asks(node.keyspace(), node.trees(), merged);
+  ReconcileConversation answers(primary.keyspace(), primary.trees(), merged);
+  const auto opened = asks.begin({});
+  if (!opened.ok() || opened->requests.size() != 1) return node.name() + " can't begin a session";
+  const std::string reply = answers.answer(opened->requests.front());
+  const auto heard = asks.go_on({reply});
+  if (heard.ok() && heard->done && heard->summary.proven && heard->summary.differences() == 0) {
+    return {};
+  }
+  return node.name() + " isn't found equal to its primary by their trees";
+}
+
 void Simulation::check() {
   for (auto& node : nodes_) {
     observer_.look(*node);
@@ -274,6 +299,8 @@ void Simulation::check() {
     if (node->keyspace().key_count(0) != primary.keyspace().key_count(0)) {
       fail(node->name() + " counts other keys than its primary");
     }
+    const std::string trees = compare_trees(*node, primary);
+    if (!trees.empty()) fail(trees);
   }
   const std::string violation = ledger_.check([this](const std::string& key) -> Engine* {
     SimNode* owner = find(nodes_.front()->membership().slots().owner(slot_of(key)));

@@ -31,8 +31,9 @@ namespace syntropy::testing {
 /// What a test breaks on purpose, beside the faults that the node itself has.
 enum class WorldFault : uint8_t {
   kNone,
-  kSyncsLie,  // a sync says that it is done, and forgets everything at the loss of power
-  kPurge,     // tombstones go at once, whoever may still have what they delete
+  kSyncsLie,     // a sync says that it is done, and forgets everything at the loss of power
+  kPurge,        // tombstones go at once, whoever may still have what they delete
+  kTreesForget,  // trees keep what a row was before it was replaced
 };
 
 struct SimulationOptions {
@@ -92,6 +93,7 @@ class Simulation {
   void set_up();
   void begin_trouble();
   void rest();
+  static std::string compare_trees(SimNode& node, SimNode& primary);
   void check();
 
   bool all_know_each_other();

@@ -103,6 +103,9 @@ constexpr Mutant kMutants[] = {
      .breaks = "nodes should have",
      .replication = ReplicationFault::kAckReceived},
     {.name = "SyncsLie", .breaks = "as synced", .world = WorldFault::kSyncsLie},
+    {.name = "TreesForget",
+     .breaks = "aren't those of its rows",
+     .world = WorldFault::kTreesForget},
     {.name = "PurgesTombstones", .breaks = "other rows", .world = WorldFault::kPurge},
 };
 

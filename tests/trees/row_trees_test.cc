@@ -198,6 +198,37 @@ TEST(RowTrees, NameTheRowThatIsRotten) {
   EXPECT_EQ(lost, (std::vector<uint64_t>{row_position(slot_of("key8"), row_hash("key8"))}));
 }
 
+// What the disk has changed or lost comes back from a node that has it, and nothing else does.
+TEST(RowTrees, TakeTheRowInPlaceOfARottenOne) {
+  TreeNode node(/*replicated=*/false);
+  for (int i = 0; i < 200; ++i) node.put("key" + std::to_string(i), "value");
+  const Summary before = node.root();
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const char* key : {"key7", "key8"}) {
+    std::string row_key;
+    encode_row_key(0, key, {}, &row_key);
+    std::string row;
+    ASSERT_TRUE(node.engine().get(row_key, ReadTier::kDisk, &row).ok());
+    rows.emplace_back(row_key, row);
+  }
+  EXPECT_TRUE(node.trees().mend(rows[0].first, rows[0].second).is(StatusCode::kInvalidArgument));
+  std::string rotten = rows[0].second;
+  rotten.back() ^= 1;
+  const auto batch = node.engine().new_batch();
+  batch->put(rows[0].first, rotten);
+  batch->erase(rows[1].first);
+  ASSERT_TRUE(node.engine().write(*batch).ok());
+
+  std::string forged = rows[0].second;
+  forged.back() ^= 2;
+  EXPECT_TRUE(node.trees().mend(rows[0].first, forged).is(StatusCode::kInvalidArgument));
+  EXPECT_TRUE(node.trees().mend(rows[0].first, rotten).is(StatusCode::kInvalidArgument));
+  for (const auto& [key, value] : rows) EXPECT_TRUE(node.trees().mend(key, value).ok());
+  EXPECT_EQ(node.expect_right(), 200u);
+  EXPECT_EQ(node.root(), before);
+  EXPECT_EQ(node.keyspace().key_count(0), 200u);
+}
+
 // Rows are read in the background while others are written.
 TEST(RowTrees, AreMadeAnewBesideWriters) {
   TreeNode node(/*replicated=*/true);
