@@ -22,12 +22,17 @@ namespace coding_detail {
 
 template <std::unsigned_integral T>
 constexpr T swap_bytes(T value) {
-  T out = 0;
-  for (size_t i = 0; i < sizeof(T); ++i) {
-    out = static_cast<T>((static_cast<uint64_t>(out) << 8) | (value & 0xFF));
-    value = static_cast<T>(static_cast<uint64_t>(value) >> 8);
+  // std::byteswap is C++23, and a loop isn't seen for what it is: GCC 12 runs it byte by byte.
+  if constexpr (sizeof(T) == 8) {
+    return __builtin_bswap64(value);
+  } else if constexpr (sizeof(T) == 4) {
+    return __builtin_bswap32(value);
+  } else if constexpr (sizeof(T) == 2) {
+    return __builtin_bswap16(value);
+  } else {
+    static_assert(sizeof(T) == 1);
+    return value;
   }
-  return out;
 }
 
 template <std::unsigned_integral T>
