@@ -1,12 +1,14 @@
 #include "tools/simulate/membership_cluster.h"
 
 #include <algorithm>
+#include <bit>
 #include <string>
 
 namespace syntropy {
 namespace {
 
 constexpr EntryVersion kReserved = EntryVersion{1} << 40;
+constexpr size_t kSpareMessages = 1024;
 
 // One per shard; any will do.
 LineageId lineage_of(const NodeId& shard) {
@@ -41,6 +43,7 @@ MembershipCluster::MembershipCluster(const ClusterSpec& spec) : spec_(spec), ran
   MemberList view;
   SlotMap map;
   std::vector<MembershipState> states(spec.nodes);
+  places_.resize(4 * std::bit_ceil(spec.nodes));
   for (size_t i = 0; i < spec.nodes; ++i) {
     MembershipState& state = states[i];
     state.id = NodeId::random(random_);
@@ -59,7 +62,8 @@ MembershipCluster::MembershipCluster(const ClusterSpec& spec) : spec_(spec), ran
       role.shard = decode_fact<RoleFact>((*view.find(role.primary))->value(EntryKey::kRole))->shard;
     }
     state.ownership.current_epoch = primaries;
-    index_.emplace(state.id, i);
+    ids_.push_back(state.id);
+    note_place(i);
     view.put(make_record(state.id, role, {state.ownership.config_epoch, state.ownership.slots}, i));
   }
   nodes_.resize(spec.nodes);
@@ -75,19 +79,47 @@ MembershipCluster::MembershipCluster(const ClusterSpec& spec) : spec_(spec), ran
   }
 }
 
-void MembershipCluster::run_until(TimeMs until) {
-  while (std::optional<Event> event = wheel_.take(until)) handle(*std::move(event));
+void MembershipCluster::note_place(size_t node) {
+  size_t place = ids_[node].prefix() & (places_.size() - 1);
+  while (places_[place] != 0) place = (place + 1) & (places_.size() - 1);
+  places_[place] = static_cast<uint32_t>(node + 1);
 }
 
-void MembershipCluster::handle(Event event) {
+size_t MembershipCluster::index_of(const NodeId& id) const {
+  size_t place = id.prefix() & (places_.size() - 1);
+  while (ids_[places_[place] - 1] != id) place = (place + 1) & (places_.size() - 1);
+  return places_[place] - 1;
+}
+
+void MembershipCluster::run_until(TimeMs until) {
+  while (std::optional<Event> event = wheel_.take(until)) {
+    handle(*event);
+    if (event->message != nullptr && spare_.size() < kSpareMessages) {
+      spare_.push_back(std::move(event->message));
+    }
+  }
+}
+
+void MembershipCluster::handle(Event& event) {
   Node& node = nodes_[event.to];
   if (!node.alive) return;
-  if (event.timer) {
-    if (node.timer_at != now()) return;  // an earlier one was set since
-    node.timer_at = UINT64_MAX;
-    node.membership->tick(now());
-  } else {
-    node.membership->step(id(event.from), event.message, {}, now());
+  switch (event.kind) {
+    case Event::kTimer:
+      if (node.timer_at != now()) return;  // an earlier one was set since
+      node.timer_at = UINT64_MAX;
+      // What it was set for may have been put off by a message.
+      if (node.membership->next_deadline() <= now()) node.membership->tick(now());
+      break;
+    case Event::kPing:
+      node.membership->step(id(event.from), DetectorMessage(Ping{event.seq, event.seen}), {},
+                            now());
+      break;
+    case Event::kAck:
+      node.membership->step(id(event.from), DetectorMessage(Ack{event.seq, event.seen}), {}, now());
+      break;
+    case Event::kMessage:
+      node.membership->step(id(event.from), *event.message, {}, now());
+      break;
   }
   drain(event.to);
 }
@@ -100,7 +132,7 @@ void MembershipCluster::drain(size_t index) {
   const TimeMs deadline = std::max(node.membership->next_deadline(), now());
   if (deadline >= node.timer_at) return;
   node.timer_at = deadline;
-  wheel_.add(deadline, {static_cast<uint32_t>(index), 0, true, {}});
+  wheel_.add(deadline, {static_cast<uint32_t>(index), 0, Event::kTimer, 0, 0, nullptr});
 }
 
 void MembershipCluster::send(size_t from, MembershipSend& send) {
@@ -112,8 +144,31 @@ void MembershipCluster::send(size_t from, MembershipSend& send) {
   }
   const uint32_t spread = spec_.network.max_delay_ms - spec_.network.min_delay_ms;
   const TimeMs delay = spec_.network.min_delay_ms + random_.below(spread + 1);
-  wheel_.add(now() + delay, {static_cast<uint32_t>(index_.at(send.to)), static_cast<uint32_t>(from),
-                             false, std::move(send.message)});
+  Event event;
+  event.to = static_cast<uint32_t>(index_of(send.to));
+  event.from = static_cast<uint32_t>(from);
+  const auto* detector = std::get_if<DetectorMessage>(&send.message);
+  if (const Ping* ping = detector == nullptr ? nullptr : std::get_if<Ping>(detector)) {
+    event.kind = Event::kPing;
+    event.seq = ping->seq;
+    event.seen = ping->seen;
+  } else if (const Ack* ack = detector == nullptr ? nullptr : std::get_if<Ack>(detector)) {
+    event.kind = Event::kAck;
+    event.seq = ack->seq;
+    event.seen = ack->seen;
+  } else {
+    event.kind = Event::kMessage;
+    event.message = hold(send.message);
+  }
+  wheel_.add(now() + delay, std::move(event));
+}
+
+std::unique_ptr<Message> MembershipCluster::hold(Message& message) {
+  if (spare_.empty()) return std::make_unique<Message>(std::move(message));
+  std::unique_ptr<Message> held = std::move(spare_.back());
+  spare_.pop_back();
+  *held = std::move(message);
+  return held;
 }
 
 void MembershipCluster::kill(size_t node) { nodes_[node].alive = false; }

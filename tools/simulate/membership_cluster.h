@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "membership/membership.h"
@@ -52,8 +51,9 @@ class MembershipCluster {
   /// The node neither sends nor receives any more.
   void kill(size_t node);
   bool alive(size_t node) const { return nodes_[node].alive; }
-  const NodeId& id(size_t node) const { return nodes_[node].membership->self(); }
-  size_t index_of(const NodeId& id) const { return index_.at(id); }
+  const NodeId& id(size_t node) const { return ids_[node]; }
+  /// `id` is one of the cluster's.
+  size_t index_of(const NodeId& id) const;
   const Membership& membership(size_t node) const { return *nodes_[node].membership; }
   /// Makes the node tell another host name, which is an ordinary change of an entry; returns the
   /// version of its record after it.
@@ -63,11 +63,15 @@ class MembershipCluster {
   bool agreed() const;
 
  private:
+  /// Most of what is under way are pings and acks: they are held by their numbers alone.
   struct Event {
+    enum Kind : uint8_t { kTimer, kPing, kAck, kMessage };
     uint32_t to = 0;
     uint32_t from = 0;
-    bool timer = false;
-    Message message;
+    Kind kind = kTimer;
+    uint32_t seq = 0;
+    uint32_t seen = 0;
+    std::unique_ptr<Message> message;  // of kMessage
   };
   struct Node {
     std::unique_ptr<Random> random;
@@ -76,18 +80,22 @@ class MembershipCluster {
     bool alive = true;
   };
 
-  void handle(Event event);
+  void note_place(size_t node);
+  void handle(Event& event);
   void drain(size_t node);
   void send(size_t from, MembershipSend& send);
+  std::unique_ptr<Message> hold(Message& message);
 
   ClusterSpec spec_;
   SeededRandom random_;
   TimeWheel<Event> wheel_;
   std::vector<Node> nodes_;
-  std::unordered_map<NodeId, size_t> index_;
+  std::vector<NodeId> ids_;
+  std::vector<uint32_t> places_;  // index of a node + 1, open-addressed by its id; 0: free
   Observer observer_;
   Traffic traffic_;
   MembershipReady ready_;
+  std::vector<std::unique_ptr<Message>> spare_;  // to be used again
   uint64_t changes_ = 0;
 };
 
