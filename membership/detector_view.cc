@@ -108,6 +108,7 @@ void FailureDetector::publish_suspects() {
 
 void FailureDetector::member_added(const NodeId& id, TimeMs now) {
   if (!started_) return;
+  certain_until_ = 0;
   box_.member_added(id);
   if (ring_.within(reach_, self_, id)) refresh_neighbours(now);
   majority_stale();
@@ -116,6 +117,7 @@ void FailureDetector::member_added(const NodeId& id, TimeMs now) {
 
 void FailureDetector::member_removed(const NodeId& id, TimeMs now) {
   if (!started_) return;
+  certain_until_ = 0;
   box_.member_removed(id);
   if (find(id) != nullptr) refresh_neighbours(now);
   majority_stale();

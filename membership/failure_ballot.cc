@@ -70,6 +70,7 @@ BallotBox::Case* BallotBox::open(const NodeId& subject, uint64_t incarnation) {
   }
   Case& fresh = cases_[subject];
   fresh.incarnation = incarnation;
+  if (subject == self_) own_case_ = &fresh;
   return &fresh;
 }
 
@@ -80,6 +81,7 @@ void BallotBox::close(Cases::iterator at) {
     events_.refuted.push_back(at->first);
     recheck_soon();
   }
+  if (&at->second == own_case_) own_case_ = nullptr;
   cases_.erase(at);
   ++revision_;
 }
@@ -359,9 +361,7 @@ size_t BallotBox::accusers(const NodeId& id) const {
 }
 
 std::optional<uint64_t> BallotBox::accused() const {
-  const auto at = cases_.find(self_);
-  if (at == cases_.end()) return std::nullopt;
-  const Case& c = at->second;
+  const Case& c = *own_case_;
   if (!c.decided && !c.pfail && c.votes.empty()) return std::nullopt;
   return c.incarnation;
 }

@@ -117,7 +117,9 @@ class BallotBox {
   bool is_suspect(const NodeId& id) const;
   size_t accusers(const NodeId& id) const;
   /// The incarnation at which others are about to declare this node dead, or have.
-  std::optional<uint64_t> accused_at() const { return cases_.empty() ? std::nullopt : accused(); }
+  std::optional<uint64_t> accused_at() const {
+    return own_case_ == nullptr ? std::nullopt : accused();
+  }
   uint64_t failed_hash() const { return failed_hash_; }
   std::optional<BallotNews> failures() const;
   size_t majority() const;
@@ -189,6 +191,7 @@ class BallotBox {
   Events& events_;
 
   Cases cases_;
+  const Case* own_case_ = nullptr;                   // within cases_: asked for with each message
   std::map<uint64_t, std::vector<Suspect>> doubts_;  // by digest_id of the observer
   std::set<NodeId> failed_;
   uint64_t failed_hash_ = 0;

@@ -62,6 +62,7 @@ void FailureDetector::set_node_timeout(TimeMs node_timeout, TimeMs now) {
   interval_ = interval_of(node_timeout);
   fast_interval_ = std::max(interval_ / 4, kMinFastIntervalMs);
   box_.set_life(ballot_config(config_).life_ms);
+  certain_until_ = 0;
   if (!started_) return;
   // Nobody is blamed for a silence that was within the old bounds.
   for (Watch& watch : watches_) {

@@ -120,12 +120,18 @@ class FailureDetector final : private Witness {
   /// to 1 s) in which what others decided meanwhile arrives.
   bool may_serve(TimeMs now) const { return now < serve_until(); }
   /// may_serve() without that wait.
-  bool is_certain(TimeMs now) const { return started_ && now < certain_until(); }
+  bool is_certain(TimeMs now) const {
+    return started_ && (now < certain_until_ || now < certain_until());
+  }
   /// The moment from which may_serve is false unless more is heard; 0: it already is. To be given
   /// to threads that serve clients, who compare it with their own clock before each batch.
   TimeMs serve_until() const;
+  /// Whether it is one of those that this node exchanges heartbeats with; true of members alone.
+  bool watches(const NodeId& id) const { return find(id) != nullptr; }
   /// kSuspect: as many observers suspect it as it takes. This node itself is kAlive unless FAIL.
   Liveness liveness(const NodeId& id) const;
+  /// liveness() is kFailed; sooner known than that.
+  bool is_failed(const NodeId& id) const { return box_.is_failed(id); }
   /// How many observers suspect it at its incarnation, for CLUSTER COUNT-FAILURE-REPORTS.
   size_t failure_reports(const NodeId& id) const;
   /// Of all FAIL decisions: a part of the hash by which two views know that they agree.

@@ -53,6 +53,19 @@ bool MembershipReady::empty() const {
          pause_writes_until == 0 && !resume_writes && !manual_failed && !forgotten;
 }
 
+void MembershipReady::clear() {
+  store = routing_changed = resume_writes = manual_failed = forgotten = false;
+  sends.clear();
+  meets.clear();
+  follow.reset();
+  promoted_over = NodeId();
+  moves.clear();
+  failed.clear();
+  refuted.clear();
+  removed.clear();
+  pause_writes_until = 0;
+}
+
 Membership::Membership(const MembershipOptions& options, const MembershipState& state,
                        Random& random, TimeMs now)
     : Membership(options, state, stored_members(state), stored_map(state), random, now) {
@@ -77,7 +90,7 @@ Membership::Membership(const MembershipOptions& options, const MembershipState& 
       version_bound_(state.version_bound),
       introduced_(true) {
   ownership_.allow_replica_migration(options.allow_replica_migration);
-  gossip_.set_avoided([this](const NodeId& id) { return liveness(id) == Liveness::kFailed; });
+  gossip_.set_avoided([this](const NodeId& id) { return detector_.is_failed(id); });
   gossip_.start_with(view);
   roster_ = gossip_.members();
   detector_.start(now);
@@ -180,9 +193,16 @@ void Membership::become_replica(const NodeId& primary, TimeMs now) {
 
 // --- what happens --------------------------------------------------------------------------------
 
-bool Membership::takes_from(const NodeId& from) const {
+bool Membership::takes_from(const NodeId& from, TimeMs now) {
+  // Most of what comes is a heartbeat of a neighbour: that is known at a glance.
+  if (detector_.watches(from)) return true;
+  if (from == self_) return false;
+  if (members().find(from) != nullptr) return true;
   const bool lost = !introduced_ && members().size() == 1;
-  return from != self_ && (members().find(from) != nullptr || lost);
+  if (!lost) return false;
+  gossip_.add_contact(from, now);
+  stranger_at_ = now;
+  return true;
 }
 
 void Membership::step(const NodeId& from, const Message& message, std::string_view from_host,
@@ -191,11 +211,7 @@ void Membership::step(const NodeId& from, const Message& message, std::string_vi
     on_meet(from, *meet, from_host, now);
     return pump(now);
   }
-  if (!takes_from(from)) return;
-  if (members().find(from) == nullptr) {
-    gossip_.add_contact(from, now);
-    stranger_at_ = now;
-  }
+  if (!takes_from(from, now)) return;
   if (const auto* gossip = std::get_if<GossipMessage>(&message)) {
     gossip_.step(from, *gossip, now);
     if (tells_all(*gossip)) behind_ = false;
@@ -250,7 +266,7 @@ TimeMs Membership::next_deadline() const {
 }
 
 void Membership::take_ready(MembershipReady& into) {
-  into = MembershipReady();
+  into.clear();
   std::swap(into, ready_);
 }
 
@@ -396,7 +412,7 @@ void Membership::on_forgotten(const MemberRecord& teller, TimeMs now) {
 
 // It has what others need: perhaps it was elected while somebody was told to forget it.
 bool Membership::needed(const NodeId& node) const {
-  return slots().owns_slots(node) && liveness(node) != Liveness::kFailed;
+  return slots().owns_slots(node) && !detector_.is_failed(node);
 }
 
 // Once it isn't needed any more.

@@ -110,6 +110,8 @@ struct MembershipReady {
   bool forgotten = false;
 
   bool empty() const;
+  /// Keeps the capacity.
+  void clear();
 };
 
 class Membership final : private Roster, private ElectionView {
@@ -133,6 +135,7 @@ class Membership final : private Roster, private ElectionView {
   void tick(TimeMs now);
   /// When tick() must be called at the latest.
   TimeMs next_deadline() const;
+  /// Clears `into` and swaps it with what is ready, so that its capacity is used again.
   void take_ready(MembershipReady& into);
 
   /// The node's host refuses connections to it.
@@ -203,6 +206,7 @@ class Membership final : private Roster, private ElectionView {
   // Roster
   size_t size() const override { return roster_.size(); }
   const NodeId& id(size_t rank) const override { return roster_.at(rank)->id; }
+  size_t members_below(const NodeId& id) const override { return roster_.rank(id); }
   uint64_t incarnation(size_t rank) const override;
   bool votes(size_t rank) const override;
 
@@ -250,7 +254,7 @@ class Membership final : private Roster, private ElectionView {
   void on_forgotten(const MemberRecord& teller, TimeMs now);
   void on_meet(const NodeId& from, const Meet& meet, std::string_view from_host, TimeMs now);
   Meet introduction(uint64_t token, bool reply_wanted) const;
-  bool takes_from(const NodeId& from) const;
+  bool takes_from(const NodeId& from, TimeMs now);
 
   MembershipOptions options_;
   struct PendingMeet {

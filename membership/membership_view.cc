@@ -53,7 +53,7 @@ ClusterHealth Membership::health(TimeMs now) const {
   if (!slots().complete()) return ClusterHealth::kUncovered;
   const std::vector<NodeId> owners = slots().owners();
   const bool failed_owner = std::any_of(owners.begin(), owners.end(), [this](const NodeId& owner) {
-    return liveness(owner) == Liveness::kFailed;
+    return detector_.is_failed(owner);
   });
   return failed_owner ? ClusterHealth::kUncovered : ClusterHealth::kOk;
 }
@@ -81,7 +81,7 @@ bool Membership::hollow(const MemberRecord& record) const {
 }
 
 bool Membership::failed(const NodeId& node) const {
-  if (liveness(node) == Liveness::kFailed) return true;
+  if (detector_.is_failed(node)) return true;
   const MemberRecordPtr* found = members().find(node);
   return found != nullptr && hollow(**found);
 }
@@ -94,7 +94,7 @@ std::vector<ReplicaView> Membership::replicas_of(const NodeId& primary) const {
     if (role.primary != primary) continue;
     const auto replication = told<ReplicationFact>(*member, EntryKey::kReplication);
     replicas.push_back({member->id, replication.lineage, replication.offset, replication.complete,
-                        role.no_failover, liveness(member->id) == Liveness::kFailed});
+                        role.no_failover, detector_.is_failed(member->id)});
   }
   return replicas;
 }

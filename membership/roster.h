@@ -27,8 +27,8 @@ class Roster {
   /// Whether the member is a primary that owns slots: it has a vote on failures.
   virtual bool votes(size_t rank) const = 0;
 
-  /// How many members have a lower id.
-  size_t members_below(const NodeId& id) const;
+  /// How many members have a lower id. By bisection, where nothing faster is known.
+  virtual size_t members_below(const NodeId& id) const;
   /// Nullopt: no member has this id.
   std::optional<size_t> rank_of(const NodeId& id) const;
 };
