@@ -139,9 +139,9 @@ void FailureDetector::incarnation_changed(const NodeId& id, TimeMs now) {
   settle(now);
 }
 
-void FailureDetector::electorate_changed(TimeMs now) {
+void FailureDetector::electorate_changed(std::span<const NodeId> members, TimeMs now) {
   if (!started_) return;
-  electorate_stale_ = true;
+  electorate_stale_.insert(electorate_stale_.end(), members.begin(), members.end());
   majority_stale();
   settle(now);
 }
@@ -201,8 +201,9 @@ void FailureDetector::majority_stale() {
 void FailureDetector::check_majority(TimeMs now) {
   majority_check_at_ = kNever;
   majority_checked_at_ = now;
-  if (std::exchange(electorate_stale_, false)) {
-    box_.electorate_changed();
+  if (!electorate_stale_.empty()) {
+    box_.electorate_changed(electorate_stale_);
+    electorate_stale_.clear();
     refresh_voters();
   }
   const size_t voters = box_.voter_count();

@@ -330,8 +330,16 @@ void BallotBox::incarnation_changed(const NodeId& id) {
   if (at->second.incarnation < roster_.incarnation(*rank)) close(at);
 }
 
-void BallotBox::electorate_changed() {
-  voters_.reset();
+void BallotBox::electorate_changed(std::span<const NodeId> members) {
+  for (const NodeId& id : members) {
+    const std::optional<size_t> rank = roster_.rank_of(id);
+    if (!voters_.has_value() || !rank.has_value()) continue;
+    if (roster_.votes(*rank)) {
+      voters_->add(*rank);
+    } else {
+      voters_->remove(*rank);
+    }
+  }
   recheck_soon();
 }
 

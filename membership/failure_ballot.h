@@ -103,7 +103,8 @@ class BallotBox {
   void member_added(const NodeId& id);
   void member_removed(const NodeId& id);
   void incarnation_changed(const NodeId& id);
-  void electorate_changed();
+  /// These may vote now, or may no longer.
+  void electorate_changed(std::span<const NodeId> members);
 
   void tick(TimeMs now);
   /// kNever: nothing is under way.

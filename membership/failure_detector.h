@@ -94,8 +94,9 @@ class FailureDetector final : private Witness {
   void member_removed(const NodeId& id, TimeMs now);
   /// Of a member or of this node itself, upwards.
   void incarnation_changed(const NodeId& id, TimeMs now);
-  /// Somebody's votes() changed. In clusters above 64 members it counts from 50 ms later at most.
-  void electorate_changed(TimeMs now);
+  /// Their votes() may have changed. In clusters above 64 members it counts from 50 ms later at
+  /// most.
+  void electorate_changed(std::span<const NodeId> members, TimeMs now);
   /// The list of suspects that `observer` publishes, whole, at each change.
   void suspects_changed(const NodeId& observer, std::span<const Suspect> suspects, TimeMs now);
   /// The node's host is there and refuses connections: its process is gone, or not yet there.
@@ -205,7 +206,8 @@ class FailureDetector final : private Witness {
   std::vector<Suspect> published_;
   std::optional<std::vector<Suspect>> to_publish_;
   std::optional<uint64_t> to_raise_;
-  size_t failed_handled_ = 0;  // of events_
+  std::vector<NodeId> electorate_stale_;  // whose votes() may not be what it was
+  size_t failed_handled_ = 0;             // of events_
   size_t refuted_handled_ = 0;
   uint64_t raised_ = 0;
   TimeMs refute_at_ = 0;  // not again before
@@ -219,7 +221,6 @@ class FailureDetector final : private Witness {
   uint64_t majority_revision_ = 0;
   TimeMs certain_until_ = 0;  // certain_until() or less; 0: to be asked for
   TimeMs hold_until_ = 0;
-  bool electorate_stale_ = false;
   bool started_ = false;
   bool with_majority_ = true;
   bool held_ = true;  // certain again, but not for long enough

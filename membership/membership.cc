@@ -93,6 +93,7 @@ Membership::Membership(const MembershipOptions& options, const MembershipState& 
   gossip_.set_avoided([this](const NodeId& id) { return detector_.is_failed(id); });
   gossip_.start_with(view);
   roster_ = gossip_.members();
+  for (const MemberRecordPtr& member : members()) note_teller(*member);
   detector_.start(now);
   recall();
 }
@@ -343,6 +344,10 @@ bool Membership::pump_gossip(TimeMs now) {
 
 void Membership::on_change(const MemberChange& change, TimeMs now) {
   const NodeId id = change.id();
+  if (change.keys.contains(EntryKey::kForgotten)) {
+    tellers_.erase(id);
+    if (change.after != nullptr) note_teller(*change.after);
+  }
   if (change.after == nullptr) {
     roster_.erase(id);
     detector_.member_removed(id, now);
@@ -462,7 +467,13 @@ bool Membership::pump_ownership(TimeMs now) {
   if (ownership.publish) tell_slots(now);
   if (!ownership.moves.empty()) {
     ready_.moves.insert(ready_.moves.end(), ownership.moves.begin(), ownership.moves.end());
-    detector_.electorate_changed(now);
+    std::vector<NodeId> voters;
+    for (const SlotMove& move : ownership.moves) {
+      for (const NodeId& node : {move.from, move.to}) {
+        if (node && (voters.empty() || voters.back() != node)) voters.push_back(node);
+      }
+    }
+    detector_.electorate_changed(voters, now);
     election_due_ = true;
     for (const SlotMove& move : ownership.moves) {
       if (move.from) forget_late(move.from);

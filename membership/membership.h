@@ -236,6 +236,7 @@ class Membership final : private Roster, private ElectionView {
   void introduce(TimeMs now);
   void send_meets(TimeMs now);
   uint64_t forgotten_stamp(const NodeId& node) const;
+  void note_teller(const MemberRecord& member);
   bool needed(const NodeId& node) const;
   void forget_late(const NodeId& node);
   void join_anew(uint64_t forgotten, TimeMs now);
@@ -282,6 +283,7 @@ class Membership final : private Roster, private ElectionView {
   uint64_t wall_ms_ = 0;
   EntryVersion version_bound_ = 0;
   std::vector<NodeStamp> forgotten_;  // by this node, ascending by node
+  std::set<NodeId> tellers_;          // who tells that it was told to forget somebody
   std::vector<PendingMeet> pending_meets_;
   bool introduced_ = false;            // speaks: has told all of its entries
   bool role_changed_ = false;          // in this life

@@ -53,16 +53,22 @@ uint64_t Membership::forgotten_stamp(const NodeId& node) const {
   for (const NodeStamp& own : forgotten_) {  // told or not yet
     if (own.node == node) stamp = own.stamp;
   }
-  for (const MemberRecordPtr& member : members()) {
-    const std::string_view value = member->value(EntryKey::kForgotten);
-    if (value.size() <= 1) continue;
-    const auto fact = decode_fact<ForgottenFact>(value);
+  for (const NodeId& teller : tellers_) {
+    const MemberRecordPtr* member = members().find(teller);
+    if (member == nullptr) continue;
+    const auto fact = decode_fact<ForgottenFact>((*member)->value(EntryKey::kForgotten));
     if (!fact.ok()) continue;
     for (const NodeStamp& forgotten : fact->forgotten) {
       if (forgotten.node == node) stamp = std::max(stamp, forgotten.stamp);
     }
   }
   return stamp;
+}
+
+// Few are forgotten, by few: it is asked of every node that fails or loses a slot, and mustn't cost
+// a look at all members.
+void Membership::note_teller(const MemberRecord& member) {
+  if (member.value(EntryKey::kForgotten).size() > 1) tellers_.insert(member.id);
 }
 
 void Membership::on_meet(const NodeId& from, const Meet& meet, std::string_view from_host,

@@ -8,6 +8,9 @@
 namespace syntropy {
 namespace {
 
+/// Room for further claims and runs in a fresh copy.
+constexpr size_t kSpare = 16;
+
 using Runs = std::vector<SlotRun>;
 
 bool outranks(uint64_t epoch, const NodeId& member, const SlotClaim& other) {
@@ -114,7 +117,15 @@ SlotMap::SlotMap() {
 }
 
 SlotMap::Table& SlotMap::own_table() {
-  if (table_.use_count() > 1) table_ = std::make_shared<Table>(*table_);
+  if (table_.use_count() > 1) {
+    auto own = std::make_shared<Table>();
+    // With room for a few more: a copy that is full would be copied again, into twice the memory,
+    // by the very change that it is made for.
+    own->claims.reserve(table_->claims.size() + kSpare);
+    own->runs.reserve(table_->runs.size() + kSpare);
+    *own = *table_;
+    table_ = std::move(own);
+  }
   return *table_;
 }
 

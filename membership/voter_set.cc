@@ -51,6 +51,12 @@ bool VoterSet::add(size_t rank) {
   return true;
 }
 
+void VoterSet::remove(size_t rank) {
+  if (!contains(rank)) return;
+  writable(0)[rank / kWordBits] &= ~(uint64_t{1} << rank % kWordBits);
+  trim();
+}
+
 bool VoterSet::merge(const VoterSet& other) {
   const Words& theirs = other.words();
   const Words& mine = words();

@@ -24,6 +24,7 @@ class VoterSet {
   bool contains(size_t rank) const;
   /// False: it was in.
   bool add(size_t rank);
+  void remove(size_t rank);
   /// Takes in all of `other`; false: nothing was new.
   bool merge(const VoterSet& other);
   /// A member took `rank`; those at it and above move up by one.

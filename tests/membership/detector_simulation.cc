@@ -148,7 +148,7 @@ void DetectorSimulation::set_votes(size_t member, bool votes) {
   votes_[member] = votes;
   for (size_t i = 0; i < nodes_.size(); ++i) {
     if (!up(i)) continue;
-    detector(i).electorate_changed(now_);
+    detector(i).electorate_changed({&ids_[member], 1}, now_);
     after_step(i);
   }
 }

@@ -225,11 +225,11 @@ TEST(BallotBox, APrimaryThatSuspectsItselfVotesWithOneOther) {
 TEST(BallotBox, WhoOwnsNoSlotsDoesNotVote) {
   View view;
   view.roster.members[0].votes = false;
-  view.box.electorate_changed();
+  view.box.electorate_changed({&view.roster.members[0].id, 1});
   view.publish(6);
   EXPECT_FALSE(view.voted());
   view.roster.members[0].votes = true;
-  view.box.electorate_changed();
+  view.box.electorate_changed({&view.roster.members[0].id, 1});
   EXPECT_TRUE(view.voted());
 }
 

@@ -32,6 +32,19 @@ TEST(VoterSet, HoldsWhatWasAdded) {
   EXPECT_TRUE(set.empty());
 }
 
+TEST(VoterSet, LosesWhatWasRemoved) {
+  VoterSet set = of({3, 64});
+  const VoterSet copy = set;
+  set.remove(4);
+  set.remove(10'000);
+  EXPECT_EQ(set, copy);
+  set.remove(64);
+  EXPECT_EQ(set.words(), (VoterSet::Words{8}));
+  EXPECT_EQ(copy, of({3, 64}));
+  set.remove(3);
+  EXPECT_TRUE(set.empty());
+}
+
 TEST(VoterSet, DropsZeroWordsAtTheEnd) {
   EXPECT_TRUE(VoterSet(VoterSet::Words{0, 0}).empty());
   EXPECT_EQ(VoterSet(VoterSet::Words{5, 0}).words(), (VoterSet::Words{5}));
