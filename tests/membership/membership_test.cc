@@ -143,6 +143,17 @@ TEST_F(MembershipTest, ForgottenNodeIsForgottenByAllAndDoesNotComeBackByRumour) 
   EXPECT_NE(cluster.node(5).health(cluster.now()), ClusterHealth::kOk);
 }
 
+TEST_F(MembershipTest, WhoIsForgottenIsKnownFromTheDiskToo) {
+  ASSERT_TRUE(cluster.node(1).forget(cluster.id(5), cluster.now()).ok());
+  cluster.settle(1);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.node(2).has_forgotten(cluster.id(5)); }));
+  cluster.run_for(3000);
+  cluster.kill(1);  // nobody else tells of it
+  cluster.kill(2);
+  cluster.restart(2);
+  EXPECT_TRUE(cluster.node(2).has_forgotten(cluster.id(5)));
+}
+
 TEST_F(MembershipTest, ForgottenNodeReturnsWhenItIsIntroducedAgain) {
   ASSERT_TRUE(cluster.node(1).forget(cluster.id(5), cluster.now()).ok());
   cluster.settle(1);

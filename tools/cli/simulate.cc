@@ -71,7 +71,7 @@ void add_simulate_command(CLI::App& app, int* exit_code) {
   command->description(kExplanation);
   command
       ->add_option("--nodes", options->nodes,
-                   "Sizes of the cluster, separated by commas; 10000 takes some 5 GB, and over 11 with loss")
+                   "Sizes of the cluster, separated by commas; 10000 takes some 4.5 GB")
       ->delimiter(',')
       ->check(CLI::Range(size_t{2}, size_t{20000}))
       ->capture_default_str();
