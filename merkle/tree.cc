@@ -70,6 +70,14 @@ void Tree::remove(const RowMark& row) {
   change(position_of(row.element), [&](Summary& node) { node += minus_one; });
 }
 
+void Tree::update(const RowMark& before, const RowMark& after) {
+  assert(position_of(before.element) == position_of(after.element));
+  Summary difference;
+  difference.remove(before);
+  difference.add(after);
+  change(position_of(after.element), [&](Summary& node) { node += difference; });
+}
+
 bool Tree::wants_rebuild(uint16_t slot) const {
   const uint64_t rows = levels_.back()[slot].rows;
   const unsigned depth = slots_[slot].depth;

@@ -70,6 +70,8 @@ class Tree {
   void add(const RowMark& row);
   /// `row` was added, with the same element and check.
   void remove(const RowMark& row);
+  /// remove() and add() of two versions of a row, which lie at one position, on one way down.
+  void update(const RowMark& before, const RowMark& after);
 
   /// Levels below the slot; even.
   unsigned depth(uint16_t slot) const { return slots_[slot].depth; }

@@ -220,6 +220,7 @@ void info_trees(const Call& call, InfoSection& out) {
   out.field("merkle_noted_changes", stats.noted);
   out.field("merkle_rebuilt_slots", stats.rebuilt_slots);
   out.field("merkle_rebuild_rows_read", stats.rows_read);
+  out.field("merkle_session_rows_read", stats.session_rows_read);
   out.field("merkle_saves", stats.saves);
   out.field("merkle_journal_bytes", stats.journal_bytes);
   out.field("merkle_journal_status", stats.journal_error.empty() ? "ok" : "broken");

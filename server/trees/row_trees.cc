@@ -21,25 +21,16 @@ constexpr auto kRetryInterval = std::chrono::milliseconds(5000);  // after a fai
 // Changes that wait for the tree before writers have to help.
 constexpr size_t kMostNoted = size_t{1} << 21;
 
-bool holds_rows(Engine& engine) {
-  const auto row = engine.iterate({}, kRowKeysEnd, nullptr);
-  row->seek({});
-  return row->valid() || !row->status().ok();
-}
-
 RowMark mark_encoded(std::string_view row_key, std::string_view row_value) {
   const auto slot = load_be<uint16_t>(row_key.data());
   const auto hash = load_be<uint32_t>(row_key.data() + 2 * sizeof(uint16_t));
   return mark_row(slot, hash, row_key, row_value);
 }
 
-std::string file_in(const std::string& dir) { return dir + "/sums"; }
-
 constexpr uint64_t database_bit(uint16_t db) { return uint64_t{1} << (db % 64); }
 
 bool in(const SlotRange& range, const MarkChange& change) {
-  const uint64_t element = change.after.element != 0 ? change.after.element : change.before.element;
-  const uint16_t slot = slot_of_position(position_of(element));
+  const uint16_t slot = slot_of_position(change.position());
   return slot >= range.first && slot <= range.last;
 }
 
@@ -53,24 +44,6 @@ RowTrees::RowTrees(Keyspace& keyspace, const RowTreesOptions& options)
       outgrown_(kSlotCount),
       journal_(options.dir) {}
 
-Result<std::unique_ptr<RowTrees>> RowTrees::open(Keyspace& keyspace,
-                                                 const RowTreesOptions& options) {
-  if (!options.dir.empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(options.dir, error);
-    if (error) {
-      return Status::io_error("cannot make the directory " + options.dir + ": " + error.message());
-    }
-  }
-  std::unique_ptr<RowTrees> trees(new RowTrees(keyspace, options));
-  const Status loaded = trees->load();
-  if (!loaded.ok()) return loaded;
-  if (options.background) {
-    trees->thread_ = std::thread([&made = *trees] { made.run(); });
-  }
-  return trees;
-}
-
 RowTrees::~RowTrees() {
   {
     const std::lock_guard lock(thread_mutex_);
@@ -78,56 +51,6 @@ RowTrees::~RowTrees() {
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
-}
-
-// --- start ---------------------------------------------------------------------------------------
-
-Status RowTrees::load() {
-  uint64_t stored = 0;
-  const Status listening = keyspace_.set_row_listener(this, &stored);
-  if (!listening.ok()) return listening;
-  applied_ = stored;
-  if (!options_.dir.empty() && load_file(stored)) return {};
-  if (!options_.dir.empty()) journal_.clear();
-  const bool rows = holds_rows(keyspace_.engine());
-  clear(/*stale=*/rows);
-  if (rows) {
-    spdlog::info("the trees are made anew from the rows, in the background");
-    return {};
-  }
-  // Without a file that says so, nobody would know that the journal is all there is.
-  return options_.dir.empty() ? Status() : save();
-}
-
-bool RowTrees::load_file(uint64_t stored) {
-  const std::string path = file_in(options_.dir);
-  Result<std::string> bytes = read_tree_file(path);
-  if (!bytes.ok()) {
-    if (!bytes.status().is(StatusCode::kNotFound)) spdlog::warn("{}", bytes.status().message());
-    return false;
-  }
-  Result<StoredTree> file = decode_tree(*bytes);
-  if (!file.ok()) {
-    spdlog::warn("{}: {}", path, file.status().message());
-    return false;
-  }
-  if (file->commit > stored) {
-    spdlog::warn("{} is ahead of the store", path);
-    return false;
-  }
-  has_file_ = true;
-  tree_ = std::move(file->tree);
-  databases_ = file->databases;
-  stale_ = std::move(file->stale);
-  stale_slots_ = static_cast<uint64_t>(std::count(stale_.begin(), stale_.end(), true));
-  const Status replayed = journal_.replay(file->commit, stored, [&](const TreeCommit& commit) {
-    if (commit.killed != Killed::kNone) clear(commit.killed == Killed::kSome);
-    databases_ |= commit.databases;
-    for (const MarkChange& change : commit.changes) apply(change);
-    changes_since_save_ += commit.changes.size();
-  });
-  if (!replayed.ok()) spdlog::warn("{}", replayed.message());
-  return replayed.ok();
 }
 
 // --- what commits say ----------------------------------------------------------------------------
@@ -195,7 +118,7 @@ void RowTrees::begin_anew(Killed killed) {
   const std::lock_guard lock(noted_mutex_);
   if (!options_.dir.empty()) {
     std::error_code ignored;
-    std::filesystem::remove(file_in(options_.dir), ignored);
+    std::filesystem::remove(file(), ignored);
     journal_.clear();
   }
   has_file_ = false;
@@ -227,10 +150,12 @@ void RowTrees::clear(bool stale) {
 }
 
 void RowTrees::apply(const MarkChange& change) {
+  if (change.before.element != 0 && change.after.element != 0) {
+    return tree_->update(change.before, change.after);
+  }
   if (change.before.element != 0) tree_->remove(change.before);
   if (change.after.element != 0) tree_->add(change.after);
-  const uint64_t element = change.after.element != 0 ? change.after.element : change.before.element;
-  const uint16_t slot = slot_of_position(position_of(element));
+  const uint16_t slot = slot_of_position(change.position());
   if (outgrown_[slot] || stale_[slot] || !tree_->wants_rebuild(slot)) return;
   outgrown_[slot] = true;
   ++outgrown_slots_;
@@ -379,7 +304,7 @@ Status RowTrees::save() {
   }
   // It must not be ahead of the store after the loss of power.
   Status saved = keyspace_.engine().sync();
-  if (saved.ok()) saved = write_tree_file(file_in(options_.dir), bytes);
+  if (saved.ok()) saved = write_tree_file(file(), bytes);
   if (!saved.ok()) return saved;
   ++saves_;
   has_file_ = true;
@@ -439,6 +364,7 @@ RowTreesStats RowTrees::stats() const {
   }
   stats.rebuilt_slots = rebuilt_slots_;
   stats.rows_read = rows_read_;
+  stats.session_rows_read = session_rows_read_;
   stats.saves = saves_;
   const std::lock_guard lock(noted_mutex_);
   stats.noted = noted_.changes.size();

@@ -59,9 +59,10 @@ struct RowTreesOptions {
 struct RowTreesStats {
   uint64_t rows = 0;  // in the tree
   uint64_t stale_slots = 0;
-  uint64_t noted = 0;          // changes on their way to the tree
-  uint64_t rebuilt_slots = 0;  // since the start
-  uint64_t rows_read = 0;      // for that
+  uint64_t noted = 0;              // changes on their way to the tree
+  uint64_t rebuilt_slots = 0;      // since the start
+  uint64_t rows_read = 0;          // for that
+  uint64_t session_rows_read = 0;  // by reconcile sessions
   uint64_t saves = 0;
   uint64_t journal_bytes = 0;
   std::string journal_error;  // empty: it takes what it is given
@@ -101,6 +102,9 @@ class RowTrees final : private RowChangeListener {
   /// Writes the file now, so that the next start has nothing to do.
   Status save();
   RowTreesStats stats() const;
+
+  /// Counts rows that a session has read.
+  void note_session_reads(uint64_t rows) { session_rows_read_ += rows; }
 
   /// Rows of the slots that the tree and the store disagree about.
   struct Verdict {
@@ -154,6 +158,7 @@ class RowTrees final : private RowChangeListener {
   void recount() override;
   void emptied() override;
 
+  std::string file() const { return options_.dir + "/sums"; }
   Status load();
   bool load_file(uint64_t stored);
   void begin_anew(Killed killed);
@@ -206,6 +211,7 @@ class RowTrees final : private RowChangeListener {
 
   std::atomic<uint64_t> rebuilt_slots_{0};
   std::atomic<uint64_t> rows_read_{0};
+  std::atomic<uint64_t> session_rows_read_{0};
   std::atomic<uint64_t> saves_{0};
   std::atomic<bool> has_file_{false};  // that the journal continues
 

@@ -37,6 +37,10 @@ namespace syntropy {
 struct MarkChange {
   RowMark before;  // element 0: no row
   RowMark after;
+
+  uint64_t position() const {
+    return position_of(after.element != 0 ? after.element : before.element);
+  }
 };
 
 /// A record.

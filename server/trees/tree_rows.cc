@@ -1,6 +1,7 @@
 #include "server/trees/tree_rows.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "storage/tick.h"
 
@@ -26,6 +27,11 @@ Status TreeRows::begin(const SlotRanges& slots) {
   access_ = std::move(*access);
   databases_ = trees_.databases();
   return {};
+}
+
+void TreeRows::end() {
+  access_.reset();
+  trees_.note_session_reads(std::exchange(rows_read_, 0));
 }
 
 // Shows the rows at the positions first..end-1, which are of one slot, of a database.

@@ -28,9 +28,7 @@ class TreeRows final : public ReconcileStore {
   /// `slots`: those that the tree must be ready for, and the only ones whose rows are merged.
   /// kUnavailable as RowTrees::access().
   Status begin(const SlotRanges& slots);
-  void end() { access_.reset(); }
-
-  uint64_t rows_read() const { return rows_read_; }
+  void end();
 
   const Tree& tree() const override { return access_->tree(); }
   Status visit(uint64_t first, uint64_t end, const Visitor& visitor) const override;
@@ -56,7 +54,7 @@ class TreeRows final : public ReconcileStore {
   std::optional<RowTrees::Access> access_;
   RowCoverage coverage_;
   std::vector<uint16_t> databases_;
-  mutable uint64_t rows_read_ = 0;
+  mutable uint64_t rows_read_ = 0;  // since begin()
 };
 
 }  // namespace syntropy
