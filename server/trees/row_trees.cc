@@ -321,7 +321,7 @@ bool RowTrees::save_due() {
   const Access access(*this);
   if (stale_slots_ != 0 || options_.dir.empty()) return false;
   const uint64_t rows = tree_->node(0, 0).rows;
-  if (!has_file_ || changes_since_save_ >= std::max(options_.save_after_changes, rows / 2)) {
+  if (!has_file_ || changes_since_save_ >= std::max(options_.save_after_changes, rows / 4)) {
     return true;
   }
   const std::lock_guard lock(noted_mutex_);

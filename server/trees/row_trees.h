@@ -48,7 +48,7 @@ namespace syntropy {
 struct RowTreesOptions {
   /// Of the file and the journal; made if it isn't there. Empty: nothing is kept over restarts.
   std::string dir;
-  /// Changes after which the file is written: so many, or half the rows if that is more.
+  /// Changes after which the file is written: so many, or a quarter of the rows if that is more.
   uint64_t save_after_changes = 1'000'000;
   /// False: nothing runs in the background. Whoever asks for the tree waits for what is missing.
   bool background = true;
