@@ -133,12 +133,18 @@ class Tick {
   // whatever order and however often they come. SWAPDB has no version and is not merged: a node
   // with a replication log refuses to commit it (storage/replication_log.h).
 
+  /// kForgotten: a deletion stored here stands in nobody's way, however new it is. For stores whose
+  /// deletions nobody has to hear of (storage/purge.h): there the next compaction may remove it,
+  /// and what a merge does must not depend on whether it has.
+  enum class Deletions { kCount, kForgotten };
+
   /// Merges a row that another node wrote, of whatever version, into what is stored. False: that
   /// changes nothing, or the row's database was flushed after it. Errors, after which nothing has
   /// changed: kCorruption (not a row, or not where such a row belongs), kInvalidArgument (of a
   /// database above ours), kIncomplete (what is stored isn't in memory: see misses()), or what
   /// reading it met. A stamp too far ahead of our clock is counted for an alarm, and stored.
-  Result<bool> merge_row(std::string_view row_key, std::string_view row_value);
+  Result<bool> merge_row(std::string_view row_key, std::string_view row_value,
+                         Deletions deletions = Deletions::kCount);
   /// This node becomes the writer: from here on its versions are above all that the last writer can
   /// have given until now, what never came here included. That one's clock may be ahead of ours,
   /// and what it still hands over is older than what is written here from now on.

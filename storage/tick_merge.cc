@@ -35,7 +35,8 @@ Status check_row(const RowKeyView& key, const RowView& row) {
 
 }  // namespace
 
-Result<bool> Tick::merge_row(std::string_view row_key, std::string_view row_value) {
+Result<bool> Tick::merge_row(std::string_view row_key, std::string_view row_value,
+                             Deletions deletions) {
   assert(lock_ == Lock::kExclusive);
   Result<RowKeyView> key = decode_row_key(row_key);
   if (!key.ok()) return key.status();
@@ -59,10 +60,14 @@ Result<bool> Tick::merge_row(std::string_view row_key, std::string_view row_valu
   if (at.row) {
     Result<RowView> present = decode_row(at.row->value());
     if (!present.ok()) return present.status();
-    scratch_.clear();
-    merge(*present, *row, &scratch_);
-    if (scratch_ == at.row->value()) return false;
-    merged = scratch_;
+    const bool forgotten = deletions == Deletions::kForgotten &&
+                           present->kind == RowKind::kTombstone && row->kind != RowKind::kTombstone;
+    if (!forgotten) {
+      scratch_.clear();
+      merge(*present, *row, &scratch_);
+      if (scratch_ == at.row->value()) return false;
+      merged = scratch_;
+    }
   }
   follow_clocks_of(*row);
   write_encoded(at, merged);

@@ -111,6 +111,9 @@ Result<RowMark> TreeRows::mark(std::string_view key, std::string_view value) con
 
 Status TreeRows::merge(std::span<const ReconcileRow> rows) {
   if (access_) access_->release();
+  // What isn't covered isn't there: a session that has told of a row as missing must bring it.
+  const auto deletions =
+      keyspace_.covers_dead_rows() ? Tick::Deletions::kCount : Tick::Deletions::kForgotten;
   Status merged;
   {
     Tick tick(keyspace_);
@@ -123,7 +126,7 @@ Status TreeRows::merge(std::span<const ReconcileRow> rows) {
       } else if (!slots_.contains(key->slot)) {
         merged = Status::invalid_argument("a row of a slot that the session isn't about");
       } else {
-        merged = tick.merge_row(row.key, row.value).status();
+        merged = tick.merge_row(row.key, row.value, deletions).status();
       }
       if (!merged.ok()) break;
     }

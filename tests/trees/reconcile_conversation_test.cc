@@ -108,6 +108,28 @@ TEST_P(Conversation, MendsBothSides) {
   theirs_.node.expect_right();
 }
 
+// A deletion is a version like any other where it is kept; where it may be purged at any moment it
+// is none.
+TEST_P(Conversation, DeletedRowsGoOrComeBack) {
+  theirs_.node.clock().advance_ms(60'000);
+  mine_.node.clock().advance_ms(60'000);
+  ReconcileOptions options;
+  options.pull = options.push = true;
+  reconcile(mine_, theirs_, options);
+  const auto before = mine_.rows();
+  for (Side* side : {&mine_, &theirs_}) {
+    const std::string key = side == &mine_ ? "key3" : "key4";
+    side->node.run([&](Tick& tick) { tick.erase(0, key); });
+  }
+  const Outcome outcome = reconcile(mine_, theirs_, options);
+  EXPECT_EQ(outcome.differences.size(), 2u);
+  EXPECT_TRUE(reconcile(mine_, theirs_, {}).differences.empty());
+  EXPECT_EQ(mine_.rows(), theirs_.rows());
+  EXPECT_EQ(mine_.rows() == before, !GetParam());
+  mine_.node.expect_right();
+  theirs_.node.expect_right();
+}
+
 TEST_P(Conversation, IsAboutItsSlotsAlone) {
   ReconcileOptions options;
   const uint16_t slot = slot_of("key51");
