@@ -46,9 +46,10 @@ Status RowTrees::load() {
   const Status listening = keyspace_.set_row_listener(this, &stored);
   if (!listening.ok()) return listening;
   applied_ = stored;
-  if (!options_.dir.empty() && load_file(stored)) return {};
-  if (!options_.dir.empty()) journal_.clear();
   const bool rows = holds_rows(keyspace_.engine());
+  // Nobody was told of the rows of a store without commits: the trees were off meanwhile.
+  if (!options_.dir.empty() && !(rows && stored == 0) && load_file(stored)) return {};
+  begin_anew(Killed::kNone);
   clear(/*stale=*/rows);
   if (rows) {
     spdlog::info("the trees are made anew from the rows, in the background");

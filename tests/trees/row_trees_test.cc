@@ -243,5 +243,21 @@ TEST(RowTrees, AreMadeAnewBesideWriters) {
   EXPECT_EQ(node.expect_right(), 2500u);
 }
 
+TEST_P(RowTreesOf, KnowThatTheyWereOffSinceTheStoreWasEmpty) {
+  node_.run_without_trees([](Tick& tick) { tick.put(0, "k", RowKind::kString, "v", 0); });
+  EXPECT_EQ(node_.expect_right(), 1u);
+}
+
+// Commits are counted anew then, up to the number for which the old file stands, and beyond.
+TEST_P(RowTreesOf, LeaveNoFileOfTheTimeBeforeTheyWereOff) {
+  for (int i = 0; i < 3; ++i) node_.put("key" + std::to_string(i), "before");
+  node_.run_without_trees([](Tick& tick) { tick.put(0, "k", RowKind::kString, "v", 0); });
+  for (int i = 0; i < 10; ++i) {
+    node_.put("key" + std::to_string(i), "after");
+    node_.crash();
+    node_.expect_right();
+  }
+}
+
 }  // namespace
 }  // namespace syntropy::testing

@@ -12,7 +12,7 @@ TreeNode::TreeNode(bool replicated, bool background)
   open();
 }
 
-void TreeNode::open() {
+void TreeNode::open_keyspace() {
   KeyspaceOptions options;
   options.databases = 4;
   options.new_writer_id = next_writer_++;
@@ -24,6 +24,10 @@ void TreeNode::open() {
     SeededRandom random(next_writer_);
     ASSERT_TRUE(LogApplier(*keyspace_).begin_lineage(LineageId::random(random)).ok());
   }
+}
+
+void TreeNode::open() {
+  open_keyspace();
   RowTreesOptions trees;
   trees.dir = dir();
   trees.background = background_;
@@ -60,6 +64,16 @@ bool TreeNode::run(const std::function<void(Tick&)>& body) {
   tick.begin_write();
   body(tick);
   return tick.commit().ok();
+}
+
+void TreeNode::run_without_trees(const std::function<void(Tick&)>& body) {
+  restart();
+  close();
+  open_keyspace();
+  ASSERT_TRUE(keyspace_->set_row_listener(nullptr, nullptr).ok());
+  EXPECT_TRUE(run(body));
+  close();
+  open();
 }
 
 void TreeNode::put(const std::string& key, const std::string& value) {

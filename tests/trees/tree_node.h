@@ -35,12 +35,16 @@ class TreeNode {
   void crash();
   void lose_power();
   void restart();
+  /// The node runs, and makes one commit, with its trees switched off.
+  void run_without_trees(const std::function<void(Tick&)>& body);
 
   /// Every slot's rows are what the tree says; how many there are.
   uint64_t expect_right();
   Summary root();
 
  private:
+  void open_keyspace();
+
   const bool replicated_;
   const bool background_;
   TempDir dir_;
