@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "storage/base/status.h"
+#include "tools/cli/node_connection.h"
 
 namespace syntropy {
 
@@ -28,6 +29,9 @@ void add_snapshot_command(CLI::App& app, int* exit_code);
 void add_status_command(CLI::App& app, int* exit_code);
 void add_verify_command(CLI::App& app, int* exit_code);
 void add_version_command(CLI::App& app, int* exit_code);
+
+/// `syntropy verify HOST:PORT`; the exit code. `max_problems`: name at most so many.
+int verify_node(const NodeAddress& address, size_t max_problems);
 
 /// Prints `syntropy: why` to the standard error and returns kExitFailed.
 int report_failure(const Status& why);

@@ -1,5 +1,6 @@
-// What `syntropy compare` and `syntropy repair` share: their options, and the comparison of two
-// servers key by key, over the Redis protocol.
+// What `syntropy compare` and `syntropy repair` share: their options, and the two ways to go: row
+// by row between Syntropy nodes and directories (tools/cli/row_comparison.h), key by key with any
+// server that speaks the Redis protocol (tools/cli/comparison.h).
 //
 // Thread safety: one thread.
 #pragma once
@@ -10,6 +11,7 @@
 #include <string>
 
 #include "tools/cli/comparison.h"
+#include "tools/cli/comparison_report.h"
 #include "tools/cli/endpoint.h"
 #include "tools/cli/key_repair.h"
 #include "tools/cli/resp_key_server.h"
@@ -36,6 +38,7 @@ struct CompareOptions {
   TlsOptions tls;  // `enabled` is left to the URLs
   double timeout_s = 5;
   std::optional<RepairOptions> repair;  // empty: compare only
+  bool direction_chosen = false;        // of the repair; else it is that which the way suggests
 };
 
 /// Declares all of them, but for those of a repair.
@@ -48,7 +51,15 @@ std::optional<SlotRanges> parse_slots(std::string_view text);
 /// per second; 0 without a limit.
 uint64_t throttle_us(uint64_t done, uint64_t limit_per_second, uint64_t elapsed_us);
 
+/// How two sides are compared. kInvalidArgument: not at all, with these options.
+enum class CompareWay : uint8_t { kRows, kKeys };
+Result<CompareWay> way_of(const Endpoint& a, const Endpoint& b, const CompareOptions& options);
+
 /// Compares, repairs, prints; the exit code.
 int run_compare(const CompareOptions& options);
+/// The same row by row; `a` and `b` are nodes or directories.
+int run_compare_rows(const Endpoint& a, const Endpoint& b, const CompareOptions& options);
+/// Prints it; the exit code.
+int print_report(const ComparisonReport& report, bool json);
 
 }  // namespace syntropy

@@ -18,9 +18,7 @@ void add_side_options(CLI::App& command, const std::string& name, const std::str
 }
 
 void add_selection_options(CLI::App& command, CompareOptions* options) {
-  command
-      .add_option("--slots", options->slots,
-                  "Only keys of these slots: 0-100,200. Filtered here: the servers yield all keys")
+  command.add_option("--slots", options->slots, "Only keys of these slots: 0-100,200")
       ->check([](const std::string& text) {
         return parse_slots(text) ? std::string() : "no slots from 0 to 16383 are '" + text + "'";
       });
@@ -47,17 +45,44 @@ void add_tls_options(CLI::App& command, TlsOptions* tls) {
   command.add_flag("--insecure", tls->insecure, "Don't check their certificates");
 }
 
+/// The first option that asks for something that only keys have; empty: none.
+std::string_view option_of_keys(const CompareOptions& options) {
+  if (!options.scan.match.empty()) return "--match";
+  if (options.database != 0) return "--db";
+  if (options.comparison.ignore_ttl) return "--ignore-ttl";
+  if (options.comparison.ttl_tolerance_ms != 0) return "--ttl-tolerance";
+  if (options.repair && options.repair->erase) return "--delete";
+  return {};
+}
+
 }  // namespace
+
+Result<CompareWay> way_of(const Endpoint& a, const Endpoint& b, const CompareOptions& options) {
+  using Kind = Endpoint::Kind;
+  const bool directory = a.kind == Kind::kDirectory || b.kind == Kind::kDirectory;
+  if (a.kind == Kind::kRedis || b.kind == Kind::kRedis) {
+    if (!directory) return CompareWay::kKeys;
+    return Status::invalid_argument(
+        "a directory is compared with a Syntropy node or another directory: name the node by "
+        "HOST:PORT, or start one on the directory");
+  }
+  const std::string_view option = option_of_keys(options);
+  if (option.empty()) return CompareWay::kRows;
+  if (!directory) return CompareWay::kKeys;
+  return Status::invalid_argument(std::string(option) +
+                                  " needs servers that are asked for their keys, and a directory "
+                                  "is compared by its rows: start a node on it");
+}
 
 void add_compare_options(CLI::App& command, CompareOptions* options) {
   command.set_help_flag("--help", "Explain and exit");
-  command.add_option("A", options->a.text, "One side: HOST:PORT, or a redis:// or rediss:// URL")
+  command.add_option("A", options->a.text, "One side: HOST:PORT, a directory, or a redis:// URL")
       ->required();
   command.add_option("B", options->b.text, "The other side")->required();
   add_selection_options(command, options);
   command
       .add_option("--rechecks", options->comparison.rechecks,
-                  "How often a key that seems to differ is looked at again")
+                  "How often a key that seems to differ is looked at again, where it may change")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   command

@@ -37,7 +37,7 @@ class Host final : public ComparisonHost {
                  throttle_us(bytes, options_.limit_bytes_per_second, elapsed_us));
     if (wait_us != 0) std::this_thread::sleep_for(std::chrono::microseconds(wait_us));
   }
-  uint64_t elapsed_ms() const { return (clock_.monotonic_us() - started_us_) / 1000; }
+  uint64_t elapsed_us() const { return clock_.monotonic_us() - started_us_; }
   void clear() { progress_.clear(); }
 
  private:
@@ -52,10 +52,6 @@ class Host final : public ComparisonHost {
 Result<Endpoint> endpoint_of(const CompareOptions::Side& side, const CompareOptions& options) {
   Result<Endpoint> endpoint = parse_endpoint(side.text);
   if (!endpoint.ok()) return endpoint;
-  if (endpoint->kind == Endpoint::Kind::kDirectory) {
-    return Status::invalid_argument("directories cannot be compared yet: start a node on '" +
-                                    endpoint->directory + "' and name it by HOST:PORT");
-  }
   NodeAddress& address = endpoint->address;
   if (!side.user.empty()) address.user = side.user;
   if (!side.password.empty()) address.password = side.password;
@@ -108,7 +104,7 @@ class Run {
     report->counts = comparison.counts();
     report->traffic_a = a_.traffic();
     report->traffic_b = b_.traffic();
-    report->elapsed_ms = host_.elapsed_ms();
+    report->elapsed_us = host_.elapsed_us();
     report->max_remembered = comparing.max_remembered;
     report->dry_run = repairing.dry_run;
     if (options_.repair) report->repair = repair.counts();
@@ -129,37 +125,46 @@ class Run {
   Host host_;
 };
 
-}  // namespace
-
-int run_compare(const CompareOptions& options) {
-  const Result<Endpoint> a = endpoint_of(options.a, options);
-  if (!a.ok()) return report_failure(a.status());
-  const Result<Endpoint> b = endpoint_of(options.b, options);
-  if (!b.ok()) return report_failure(b.status());
+int run_compare_keys(const Endpoint& a, const Endpoint& b, const CompareOptions& options) {
   const SystemClock clock;
-  const auto server_a = open_side(*a, options, clock);
+  const auto server_a = open_side(a, options, clock);
   if (!server_a.ok()) return report_failure(server_a.status());
-  const auto server_b = open_side(*b, options, clock);
+  const auto server_b = open_side(b, options, clock);
   if (!server_b.ok()) return report_failure(server_b.status());
   ComparisonReport report;
-  report.a = a->text();
-  report.b = b->text();
+  report.a = a.text();
+  report.b = b.text();
   const Status status = Run(options, **server_a, **server_b).run(&report);
-  if (!status.ok()) {
-    // What had been mended until then stays so, and is worth knowing.
-    if (report.repair && report.repair->mended() != 0) {
-      std::fprintf(stderr, "syntropy: %s keys were mended before this:\n",
-                   with_separators(report.repair->mended()).c_str());
-    }
-    return report_failure(status);
+  if (status.ok()) return print_report(report, options.json);
+  // What had been mended until then stays so, and is worth knowing.
+  if (report.repair && report.repair->mended() != 0) {
+    std::fprintf(stderr, "syntropy: %s keys were mended before this:\n",
+                 with_separators(report.repair->mended()).c_str());
   }
-  if (options.json) {
+  return report_failure(status);
+}
+
+}  // namespace
+
+int print_report(const ComparisonReport& report, bool json) {
+  if (json) {
     std::puts(
         report_json(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else {
     std::fputs(report_text(report).c_str(), stdout);
   }
   return report.good() ? kExitOk : kExitUnhealthy;
+}
+
+int run_compare(const CompareOptions& options) {
+  const Result<Endpoint> a = endpoint_of(options.a, options);
+  if (!a.ok()) return report_failure(a.status());
+  const Result<Endpoint> b = endpoint_of(options.b, options);
+  if (!b.ok()) return report_failure(b.status());
+  const Result<CompareWay> way = way_of(*a, *b, options);
+  if (!way.ok()) return report_failure(way.status());
+  if (*way == CompareWay::kRows) return run_compare_rows(*a, *b, options);
+  return run_compare_keys(*a, *b, options);
 }
 
 }  // namespace syntropy

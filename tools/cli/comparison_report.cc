@@ -40,8 +40,10 @@ void add_line(std::string_view label, std::string_view text, std::string* out) {
   *out += fmt::format("  {:<14} {}\n", label, text);
 }
 
-std::string seconds_text(uint64_t ms) {
-  return fmt::format("{:.1f} s", static_cast<double>(ms) / 1000);
+std::string elapsed_text(uint64_t us) {
+  const auto elapsed_us = static_cast<double>(us);
+  if (us < 1'000'000) return fmt::format("{:.1f} ms", elapsed_us / 1000);
+  return fmt::format("{:.1f} s", elapsed_us / 1'000'000);
 }
 
 void add_differences(const ComparisonReport& report, std::string* out) {
@@ -62,7 +64,9 @@ void add_differences(const ComparisonReport& report, std::string* out) {
                out);
     }
   }
-  if (!report.counts.exact) {
+  if (!report.counts.exact && report.proof) {
+    add_line("", "more than can be remembered: counted are rows, and keys are told of some", out);
+  } else if (!report.counts.exact) {
     add_line("",
              fmt::format("more than {} keys differ: those that a server yielded twice may be "
                          "counted twice",
@@ -71,7 +75,7 @@ void add_differences(const ComparisonReport& report, std::string* out) {
   }
 }
 
-void add_repair(const RepairCounts& repair, bool dry_run, std::string* out) {
+void add_repair(const RepairCounts& repair, bool dry_run, bool by_rows, std::string* out) {
   const std::string_view would = dry_run ? "would be " : "";
   const auto add = [&](uint64_t count, std::string_view done) {
     if (count != 0)
@@ -81,7 +85,10 @@ void add_repair(const RepairCounts& repair, bool dry_run, std::string* out) {
   add(repair.copied_to_b, "copied to B");
   add(repair.erased_at_a, "deleted at A");
   add(repair.erased_at_b, "deleted at B");
-  if (repair.left != 0) {
+  add(repair.by_version, "made the newer of their two versions");
+  if (repair.left != 0 && by_rows) {
+    add_line("repair", with_separators(repair.left) + " still differ", out);
+  } else if (repair.left != 0) {
     add_line("repair",
              with_separators(repair.left) + (dry_run ? " would be left" : " left") +
                  " as they are: see --direction and --delete",
@@ -93,9 +100,33 @@ void add_repair(const RepairCounts& repair, bool dry_run, std::string* out) {
   }
 }
 
+std::string proof_text(const ComparisonReport& report) {
+  const RowProof& proof = *report.proof;
+  const bool differs =
+      report.repair && !report.dry_run ? report.repair->left != 0 : report.counts.total() != 0;
+  if (proof.on_their_way != 0) {
+    return with_separators(proof.on_their_way) +
+           " keys were on their way: they differed and then no longer did";
+  }
+  if (!proof.proven) return "NONE: rows changed while they were compared";
+  return differs ? "all that differs was found" : "the sums of all rows agree";
+}
+
+void add_proof(const ComparisonReport& report, std::string* out) {
+  const RowProof& proof = *report.proof;
+  add_line("session",
+           fmt::format("{} round trip{}; {} to find what differs, {} of rows",
+                       with_separators(proof.round_trips), proof.round_trips == 1 ? "" : "s",
+                       bytes_text(proof.identify_bytes), bytes_text(proof.row_bytes)) +
+               (proof.sessions > 1 ? fmt::format("; {} sessions", proof.sessions) : ""),
+           out);
+  add_line("proof", proof_text(report), out);
+}
+
 std::string verdict(const ComparisonReport& report) {
   const uint64_t total = report.counts.total();
-  if (total == 0) return "equal\n";
+  if (total == 0 && report.good()) return "equal\n";
+  if (total == 0) return "NOT PROVEN: no key was found to differ\n";
   const std::string found = with_separators(total) + (total == 1 ? " key" : " keys");
   if (!report.repair) return "DIFFERENT: " + found + "\n";
   if (report.dry_run) return "DIFFERENT: " + found + ", nothing was changed\n";
@@ -104,9 +135,21 @@ std::string verdict(const ComparisonReport& report) {
                      with_separators(report.repair->left + report.repair->failed), found);
 }
 
+nlohmann::json proof_json(const RowProof& proof) {
+  return {{"proven", proof.proven},
+          {"keys_on_their_way", proof.on_their_way},
+          {"sessions", proof.sessions},
+          {"round_trips", proof.round_trips},
+          {"identify_bytes", proof.identify_bytes},
+          {"row_bytes", proof.row_bytes}};
+}
+
 }  // namespace
 
+bool ComparisonReport::sure() const { return !proof || proof->proven || proof->in_use; }
+
 bool ComparisonReport::good() const {
+  if (!sure()) return false;
   if (counts.total() == 0) return true;
   return repair && !dry_run && repair->left == 0 && repair->failed == 0;
 }
@@ -159,8 +202,8 @@ std::string_view mending_text(Mending mending) {
 std::string report_text(const ComparisonReport& report) {
   std::string out = "A " + report.a + "\nB " + report.b + "\n";
   add_line("compared",
-           fmt::format("{} keys in {}", with_separators(report.counts.compared),
-                       seconds_text(report.elapsed_ms)),
+           fmt::format("{} {} in {}", with_separators(report.counts.compared),
+                       report.proof ? "rows" : "keys", elapsed_text(report.elapsed_us)),
            &out);
   add_line(
       "traffic",
@@ -168,15 +211,18 @@ std::string report_text(const ComparisonReport& report) {
                   with_separators(report.traffic_a.round_trips), bytes_text(report.traffic_b.bytes),
                   with_separators(report.traffic_b.round_trips)),
       &out);
+  if (report.proof) add_proof(report, &out);
   add_differences(report, &out);
-  if (report.repair) add_repair(*report.repair, report.dry_run, &out);
+  if (report.repair) {
+    add_repair(*report.repair, report.dry_run, report.proof.has_value(), &out);
+  }
   return out + verdict(report);
 }
 
 nlohmann::json report_json(const ComparisonReport& report) {
   nlohmann::json json = {{"a", report.a},
                          {"b", report.b},
-                         {"equal", report.counts.total() == 0},
+                         {"equal", report.counts.total() == 0 && report.sure()},
                          {"keys_compared", report.counts.compared},
                          {"keys_different", report.counts.total()},
                          {"exact", report.counts.exact},
@@ -184,7 +230,7 @@ nlohmann::json report_json(const ComparisonReport& report) {
                          {"bytes_b", report.traffic_b.bytes},
                          {"round_trips_a", report.traffic_a.round_trips},
                          {"round_trips_b", report.traffic_b.round_trips},
-                         {"elapsed_ms", report.elapsed_ms}};
+                         {"elapsed_ms", static_cast<double>(report.elapsed_us) / 1000}};
   for (const Kind kind : kKinds) {
     nlohmann::json keys = nlohmann::json::array();
     if (const auto first = report.first.find(kind); first != report.first.end()) {
@@ -194,6 +240,7 @@ nlohmann::json report_json(const ComparisonReport& report) {
     }
     json[std::string(kind_name(kind))] = {{"count", report.counts.of(kind)}, {"first", keys}};
   }
+  if (report.proof) json["proof"] = proof_json(*report.proof);
   if (report.repair) {
     const RepairCounts& repair = *report.repair;
     json["repair"] = {{"dry_run", report.dry_run},
@@ -201,6 +248,7 @@ nlohmann::json report_json(const ComparisonReport& report) {
                       {"copied_to_b", repair.copied_to_b},
                       {"deleted_at_a", repair.erased_at_a},
                       {"deleted_at_b", repair.erased_at_b},
+                      {"by_version", repair.by_version},
                       {"left", repair.left},
                       {"failed", repair.failed},
                       {"failures", repair.failures}};

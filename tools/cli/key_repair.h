@@ -42,7 +42,8 @@ struct RepairCounts {
   uint64_t copied_to_b = 0;
   uint64_t erased_at_a = 0;
   uint64_t erased_at_b = 0;
-  uint64_t left = 0;  // not to be mended this way, or changed meanwhile
+  uint64_t by_version = 0;  // in a dry run row by row: would become the newer one of both
+  uint64_t left = 0;        // not to be mended this way, or changed meanwhile
   uint64_t failed = 0;
   std::vector<std::string> failures;  // why, the first of them, with their keys
 

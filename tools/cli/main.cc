@@ -14,6 +14,8 @@ constexpr char kExamples[] =
     "  syntropy status -h db1 -p 7400 --json    the same of another one, for a program\n"
     "  syntropy snapshot                        make a snapshot of it, print where it is\n"
     "  syntropy verify ./data                   check the data of a node that is not running\n"
+    "  syntropy verify 127.0.0.1:7379           of one that is: its rows, against its trees\n"
+    "  syntropy compare one:7379 other:7379           which rows differ? 'repair' mends them\n"
     "  syntropy compare redis://old:6379 new:7379     which keys differ? 'repair' copies them\n"
     "\n"
     "'syntropy COMMAND --help' explains a command. To read and write keys, use redis-cli.";

@@ -1,22 +1,30 @@
-// `syntropy verify`: is a data directory, or a snapshot, sound?
+// `syntropy verify`: is a data directory, a snapshot, or a running node sound?
 #include <fmt/format.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include "storage/rocks_inspection.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/directory_store.h"
+#include "tools/cli/endpoint.h"
 #include "tools/cli/progress.h"
 #include "tools/cli/store_check.h"
+#include "tools/cli/tree_problems.h"
 
 namespace syntropy {
 namespace {
 
 struct VerifyOptions {
-  std::string dir;
+  std::string target;
   size_t max_problems = 20;
+  // Of a node.
+  std::string user;
+  std::string password;
+  double timeout_s = 60;
 };
 
 void print_line(std::string_view label, const std::string& text) {
@@ -40,6 +48,7 @@ class Verification {
     check_files();
     check_log();
     check_records();
+    check_trees();
     return problems_;
   }
 
@@ -96,6 +105,33 @@ class Verification {
     print_summary(report);
   }
 
+  /// Holds the trees that the node has saved against the rows.
+  void check_trees() {
+    std::error_code ignored;
+    if (!std::filesystem::exists(options_.target + "/trees/sums", ignored)) return;
+    const auto opened = DirectoryStore::over(store_.engine(), options_.target);
+    if (!opened.ok()) {
+      return print_line("trees", "not checked: " + std::string(opened.status().message()));
+    }
+    RowTrees& trees = (*opened)->trees();
+    if (trees.stats().stale_slots != 0) {
+      return print_line("trees",
+                        "not up to date, which is no damage: the node will make them anew");
+    }
+    TreeProblems found(options_.max_problems);
+    for (const SlotRange& range : verify_steps()) {
+      progress_.show("holding rows against trees", range.first, kSlotCount,
+                     with_separators(found.rows()));
+      const Result<RowTrees::Verdict> verdict = trees.verify(range);
+      if (!verdict.ok()) return problem(std::string(verdict.status().message()));
+      found.add(verdict->rows, verdict->wrong_slots.size(), verdict->rotten, verdict->lost.size(),
+                verdict->unnamed_leaves);
+    }
+    progress_.clear();
+    for (const std::string& text : found.texts()) problem(text);
+    print_line("trees", found.summary());
+  }
+
   void print_summary(const StoreReport& report) {
     print_line("rows",
                fmt::format("{} in {}: {} deleted, {} expired, {} flushed, to be removed "
@@ -124,15 +160,15 @@ class Verification {
   uint64_t problems_ = 0;
 };
 
-int verify(const VerifyOptions& options) {
+int verify_directory(const VerifyOptions& options) {
   const auto started = std::chrono::steady_clock::now();
-  Result<std::unique_ptr<RocksInspection>> store = RocksInspection::open(options.dir);
+  Result<std::unique_ptr<RocksInspection>> store = RocksInspection::open(options.target);
   if (!store.ok()) {
     const bool damaged = store.status().is(StatusCode::kCorruption);
     const int failed = report_failure(store.status());
     return damaged ? kExitUnhealthy : failed;
   }
-  std::printf("%s\n", options.dir.c_str());
+  std::printf("%s\n", options.target.c_str());
   const uint64_t problems = Verification(**store, options).run();
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - started;
   if (problems == 0) {
@@ -146,28 +182,56 @@ int verify(const VerifyOptions& options) {
   return kExitUnhealthy;
 }
 
+int verify(const VerifyOptions& options) {
+  std::error_code ignored;
+  if (std::filesystem::exists(options.target, ignored)) return verify_directory(options);
+  const Result<Endpoint> endpoint = parse_endpoint(options.target);
+  if (!endpoint.ok() || endpoint->kind != Endpoint::Kind::kNode) return verify_directory(options);
+  NodeAddress address = endpoint->address;
+  address.user = options.user;
+  address.password = options.password;
+  address.timeout_s = options.timeout_s;
+  return verify_node(address, options.max_problems);
+}
+
 }  // namespace
 
 void add_verify_command(CLI::App& app, int* exit_code) {
   const auto options = std::make_shared<VerifyOptions>();
   CLI::App* const command =
-      app.add_subcommand("verify", "Check the data directory of a stopped node, or a snapshot");
+      app.add_subcommand("verify", "Check the data of a node, running or not, or a snapshot");
   command->set_help_flag("--help", "Explain and exit");
-  command->add_option("DIR", options->dir, "The directory: a node's 'dir', or a snapshot")
+  command
+      ->add_option("TARGET", options->target,
+                   "A directory (a node's 'dir', or a snapshot), or a running node's HOST:PORT")
       ->required();
   command->add_option("--max-problems", options->max_problems, "Name at most so many bad records")
       ->capture_default_str();
+  command
+      ->add_option("-a,--password", options->password,
+                   "Password of the node; others on this machine can read it in the list of "
+                   "processes, SYNTROPY_PASSWORD they cannot")
+      ->envname("SYNTROPY_PASSWORD");
+  command->add_option("--user", options->user, "User to authenticate as");
+  command->add_option("--timeout", options->timeout_s, "Seconds to wait for the node's answers")
+      ->capture_default_str()
+      ->check(CLI::Range(0.1, 86400.0));
   command->footer(
-      "Reads everything: compares each block of the table files with its checksum, decodes each\n"
-      "record, recounts the keys of each database, and compares the expiry index with the rows.\n"
-      "Changes nothing; while it runs, no node can start on the directory.\n"
+      "Of a directory it reads everything: compares each block of the table files with its\n"
+      "checksum, decodes each record, recounts the keys of each database, compares the expiry\n"
+      "index with the rows, and the rows with the node's trees, if it has saved them. Changes\n"
+      "nothing; while it runs, no node can start on the directory.\n"
+      "\n"
+      "Of a running node it has all rows held against the trees, that is, against what was\n"
+      "written; the node goes on serving.\n"
       "\n"
       "Exit code: 0 sound, 1 damaged (each problem stands behind PROBLEM), 2 could not be checked\n"
-      "(no store, or a node is running on it).\n"
+      "(no store, a node is running on it, no node answers).\n"
       "\n"
       "Examples:\n"
       "  syntropy verify /var/lib/syntropy\n"
-      "  syntropy verify \"$(syntropy snapshot)\"      of a running node");
+      "  syntropy verify \"$(syntropy snapshot)\"      of a running node\n"
+      "  syntropy verify db1:7379");
   command->callback([options, exit_code] { *exit_code = verify(*options); });
 }
 
