@@ -143,7 +143,10 @@ void reconcile_verify_command(Call& call) {
   for (const uint16_t slot : verdict->wrong_slots) call.reply.integer(slot);
   call.reply.array(verdict->rotten.size());
   for (const std::string& row_key : verdict->rotten) call.reply.bulk(row_key);
-  call.reply.integer(static_cast<int64_t>(verdict->lost.size()));
+  call.reply.array(verdict->lost.size());
+  for (const uint64_t position : verdict->lost) {
+    call.reply.integer(static_cast<int64_t>(position));
+  }
   call.reply.integer(static_cast<int64_t>(verdict->unnamed_leaves));
 }
 

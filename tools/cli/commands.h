@@ -31,7 +31,7 @@ void add_verify_command(CLI::App& app, int* exit_code);
 void add_version_command(CLI::App& app, int* exit_code);
 
 /// `syntropy verify HOST:PORT`; the exit code. `max_problems`: name at most so many.
-int verify_node(const NodeAddress& address, size_t max_problems);
+int verify_node(const NodeAddress& address, size_t max_problems, const NodeAddress* mend_from);
 
 /// Prints `syntropy: why` to the standard error and returns kExitFailed.
 int report_failure(const Status& why);

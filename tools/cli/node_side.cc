@@ -219,9 +219,44 @@ Result<NodeVerdict> NodeSide::verify(const SlotRange& range) {
     verdict.wrong_slots.push_back(static_cast<uint16_t>(slot.integer));
   }
   for (RespReply& key : parts[2].elements) verdict.rotten.push_back(std::move(key.text));
-  verdict.lost = static_cast<uint64_t>(parts[3].integer);
+  for (const RespReply& position : parts[3].elements) {
+    verdict.lost.push_back(static_cast<uint64_t>(position.integer));
+  }
   verdict.unnamed_leaves = static_cast<uint64_t>(parts[4].integer);
   return verdict;
+}
+
+Result<std::vector<ReconcileRow>> NodeSide::fetch(const std::vector<uint64_t>& positions) {
+  std::vector<ReconcileRow> rows;
+  for (size_t asked = 0; asked < positions.size();) {
+    FetchRequest request;
+    request.values = true;
+    request.positions.assign(positions.begin() + static_cast<std::ptrdiff_t>(asked),
+                             positions.end());
+    const Result<std::vector<std::string>> replies = answer({encode_request({1, request})});
+    if (!replies.ok()) return replies.status();
+    Result<ReconcileReply> reply = decode_reply(replies->front());
+    if (!reply.ok()) return reply.status();
+    if (const auto* error = std::get_if<ErrorReply>(&*reply)) {
+      return Status::unavailable(name_ + ": " + error->message);
+    }
+    auto* const fetched = std::get_if<FetchReply>(&*reply);
+    if (fetched == nullptr || fetched->covered == 0) return unexpected("ANSWER");
+    for (ReconcileRow& row : fetched->rows) rows.push_back(std::move(row));
+    asked += fetched->covered;
+  }
+  return rows;
+}
+
+Result<bool> NodeSide::mend(const ReconcileRow& row) {
+  const Result<std::vector<RespReply>> replies =
+      connection_.pipeline({{"RECONCILE", "MEND", row.key, row.value}});
+  if (!replies.ok()) return replies.status();
+  if (replies->size() != 1) return unexpected("MEND");
+  const RespReply& reply = replies->front();
+  if (reply.is_error("ERR no such row is missed")) return false;
+  if (reply.is_error()) return Status::unavailable(name_ + ": " + reply.text);
+  return true;
 }
 
 }  // namespace syntropy

@@ -19,7 +19,7 @@ struct NodeVerdict {
   uint64_t rows = 0;
   std::vector<uint16_t> wrong_slots;
   std::vector<std::string> rotten;  // row keys, encoded
-  uint64_t lost = 0;
+  std::vector<uint64_t> lost;       // positions (merkle/row_mark.h) at which a row is gone
   uint64_t unnamed_leaves = 0;
 };
 
@@ -33,6 +33,12 @@ class NodeSide final : public ReconcileSide {
   Status check_writable(const SlotRanges& slots);
   /// Holds its rows against its trees.
   Result<NodeVerdict> verify(const SlotRange& range);
+
+  /// The rows at these positions, ascending.
+  Result<std::vector<ReconcileRow>> fetch(const std::vector<uint64_t>& positions);
+  /// Gives it a row in the place of one that is rotten or gone; false: it isn't the one that the
+  /// node misses.
+  Result<bool> mend(const ReconcileRow& row);
 
   Result<Step> begin(const ReconcilePlan& plan) override;
   Result<Step> go_on(const std::vector<std::string>& replies) override;

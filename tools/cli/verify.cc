@@ -20,6 +20,7 @@ namespace {
 
 struct VerifyOptions {
   std::string target;
+  std::string mend_from;
   size_t max_problems = 20;
   // Of a node.
   std::string user;
@@ -184,14 +185,30 @@ int verify_directory(const VerifyOptions& options) {
 
 int verify(const VerifyOptions& options) {
   std::error_code ignored;
-  if (std::filesystem::exists(options.target, ignored)) return verify_directory(options);
   const Result<Endpoint> endpoint = parse_endpoint(options.target);
-  if (!endpoint.ok() || endpoint->kind != Endpoint::Kind::kNode) return verify_directory(options);
-  NodeAddress address = endpoint->address;
-  address.user = options.user;
-  address.password = options.password;
-  address.timeout_s = options.timeout_s;
-  return verify_node(address, options.max_problems);
+  if (std::filesystem::exists(options.target, ignored) || !endpoint.ok() ||
+      endpoint->kind != Endpoint::Kind::kNode) {
+    if (options.mend_from.empty()) return verify_directory(options);
+    return report_failure(Status::invalid_argument(
+        "--mend-from is for running nodes: start the one on " + options.target + " first"));
+  }
+  const auto address_of = [&](const Endpoint& of) {
+    NodeAddress address = of.address;
+    address.user = options.user;
+    address.password = options.password;
+    address.timeout_s = options.timeout_s;
+    return address;
+  };
+  const NodeAddress address = address_of(*endpoint);
+  if (options.mend_from.empty()) return verify_node(address, options.max_problems, nullptr);
+  const Result<Endpoint> source = parse_endpoint(options.mend_from);
+  if (!source.ok()) return report_failure(source.status());
+  if (source->kind != Endpoint::Kind::kNode) {
+    return report_failure(
+        Status::invalid_argument("--mend-from takes HOST:PORT of a Syntropy node"));
+  }
+  const NodeAddress source_address = address_of(*source);
+  return verify_node(address, options.max_problems, &source_address);
 }
 
 }  // namespace
@@ -205,6 +222,9 @@ void add_verify_command(CLI::App& app, int* exit_code) {
       ->add_option("TARGET", options->target,
                    "A directory (a node's 'dir', or a snapshot), or a running node's HOST:PORT")
       ->required();
+  command->add_option("--mend-from", options->mend_from,
+                      "HOST:PORT of a node that has the same rows: takes from it those that are "
+                      "rotten or lost");
   command->add_option("--max-problems", options->max_problems, "Name at most so many bad records")
       ->capture_default_str();
   command
@@ -223,7 +243,8 @@ void add_verify_command(CLI::App& app, int* exit_code) {
       "nothing; while it runs, no node can start on the directory.\n"
       "\n"
       "Of a running node it has all rows held against the trees, that is, against what was\n"
-      "written; the node goes on serving.\n"
+      "written; the node goes on serving. With --mend-from it takes back, from a replica say,\n"
+      "just those rows that it has lost or that the disk has changed.\n"
       "\n"
       "Exit code: 0 sound, 1 damaged (each problem stands behind PROBLEM), 2 could not be checked\n"
       "(no store, a node is running on it, no node answers).\n"
@@ -231,7 +252,8 @@ void add_verify_command(CLI::App& app, int* exit_code) {
       "Examples:\n"
       "  syntropy verify /var/lib/syntropy\n"
       "  syntropy verify \"$(syntropy snapshot)\"      of a running node\n"
-      "  syntropy verify db1:7379");
+      "  syntropy verify db1:7379\n"
+      "  syntropy verify db1:7379 --mend-from db2:7379");
   command->callback([options, exit_code] { *exit_code = verify(*options); });
 }
 

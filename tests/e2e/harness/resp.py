@@ -76,6 +76,7 @@ class Connection:
 
     def pipeline(self, commands):
         """Sends all commands at once; their replies."""
+        commands = list(commands)  # an iterator could be gone through once only
         self.socket.sendall(b"".join(encode(*command) for command in commands))
         return [self.read() for _ in commands]
 
