@@ -52,6 +52,9 @@ class NodeConnection {
   /// when the connection broke or nothing came in time; then the connection is of no more use.
   Result<std::vector<RespReply>> pipeline(const std::vector<RespCommand>& commands);
 
+  /// From here on, how long to wait for anything to come.
+  void set_timeout_s(double timeout_s) { timeout_s_ = timeout_s; }
+
   /// Sent and received since the connection was opened, without what TLS adds.
   uint64_t bytes() const { return bytes_; }
   /// Calls and pipelines since then.

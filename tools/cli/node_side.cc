@@ -1,5 +1,6 @@
 #include "tools/cli/node_side.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <sstream>
@@ -8,6 +9,9 @@
 
 namespace syntropy {
 namespace {
+
+// A step of a session may merge megabytes of rows, on a node that has other things to do as well.
+constexpr double kStepTimeoutS = 60;
 
 uint64_t number_of(const InfoFields& fields, std::string_view name) {
   const auto field = fields.find(name);
@@ -119,6 +123,7 @@ Result<std::unique_ptr<NodeSide>> NodeSide::open(const NodeAddress& address) {
                                     "yes', or compare it key by key, as redis://" +
                                     side->name_);
   }
+  side->connection_.set_timeout_s(std::max(address.timeout_s, kStepTimeoutS));
   return side;
 }
 
