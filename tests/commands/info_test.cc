@@ -57,14 +57,14 @@ class InfoTest : public CommandFixture {
 };
 
 TEST_F(InfoTest, SectionsComeInRedisOrder) {
-  EXPECT_THAT(titles_of("INFO"),
-              ElementsAre("Server", "Clients", "Memory", "Persistence", "Storage", "Stats",
-                          "Replication", "CPU", "Modules", "Errorstats", "Cluster", "Keyspace"));
+  EXPECT_THAT(titles_of("INFO"), ElementsAre("Server", "Clients", "Memory", "Persistence",
+                                             "Storage", "Merkle", "Stats", "Replication", "CPU",
+                                             "Modules", "Errorstats", "Cluster", "Keyspace"));
   EXPECT_EQ(titles_of("INFO default"), titles_of("INFO"));
-  EXPECT_THAT(
-      titles_of("INFO all"),
-      ElementsAre("Server", "Clients", "Memory", "Persistence", "Storage", "Stats", "Replication",
-                  "CPU", "Commandstats", "Errorstats", "Latencystats", "Cluster", "Keyspace"));
+  EXPECT_THAT(titles_of("INFO all"),
+              ElementsAre("Server", "Clients", "Memory", "Persistence", "Storage", "Merkle",
+                          "Stats", "Replication", "CPU", "Commandstats", "Errorstats",
+                          "Latencystats", "Cluster", "Keyspace"));
   EXPECT_THAT(titles_of("INFO everything"), AllOf(Contains("Modules"), Contains("Latencystats")));
   EXPECT_THAT(titles_of("INFO keyspace SERVER cpu cpu"), ElementsAre("Server", "CPU", "Keyspace"));
   EXPECT_EQ(run("INFO nosuch"), bulk(""));
