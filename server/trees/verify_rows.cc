@@ -1,6 +1,6 @@
 // Holding the tree against the rows: RowTrees::verify().
 #include <algorithm>
-#include <map>
+#include <set>
 
 #include "server/trees/row_trees.h"
 
@@ -102,9 +102,10 @@ Status RowTrees::mend(const std::string& row_key, std::string_view row_value) {
 // doesn't know it. Positions at which no such row lies have lost theirs.
 Status RowTrees::name_rows(const FrozenRows& rows, const std::vector<uint64_t>& elements,
                            Verdict* verdict) const {
-  std::map<uint64_t, bool> found;  // by position
-  for (const uint64_t element : elements) found.emplace(position_of(element), false);
-  for (auto& [position, is_there] : found) {
+  std::set<uint64_t> positions;
+  for (const uint64_t element : elements) positions.insert(position_of(element));
+  for (const uint64_t position : positions) {
+    bool is_there = false;
     const SlotRange slot{slot_of_position(position), slot_of_position(position)};
     const Status read = visit_marks(
         rows, slot,
