@@ -243,7 +243,7 @@ class Tick {
   bool covers(const RowView& row, uint16_t physical_db, std::string_view row_key,
               const ExpiryWatermark& watermark) const;
   void tell_changes(uint64_t commit);
-  void add_drained_changes();
+  bool add_drained_changes();
   void publish();
   void forget_writes();
   void unlock();

@@ -1,5 +1,6 @@
 // What a tick tells of the rows that it changes (storage/row_changes.h).
 #include <algorithm>
+#include <utility>
 
 #include "storage/tick.h"
 
@@ -40,24 +41,34 @@ void Tick::tell_changes(uint64_t commit) {
     if (!change.before.empty() || !change.after.empty()) row_changes_.push_back(change);
   }
   drained_rows_.clear();
-  if (!keyspace_.covers_dead_rows()) add_drained_changes();
-  keyspace_.row_listener_->changing(commit, killed(), row_changes_);
+  RowChangeListener::Killed unnamed = killed();
+  if (!keyspace_.covers_dead_rows() && !add_drained_changes() &&
+      unnamed == RowChangeListener::Killed::kNone) {
+    unnamed = RowChangeListener::Killed::kSome;
+  }
+  keyspace_.row_listener_->changing(commit, unnamed, row_changes_);
 }
 
-// Rows that expired and of which nobody else has to hear are covered no more.
-void Tick::add_drained_changes() {
+// Rows that expired and of which nobody else has to hear are covered no more. False: one of them
+// could not be read. The disk is read whatever the tier, as draining the index does.
+bool Tick::add_drained_changes() {
+  const ReadTier tier = std::exchange(tier_, ReadTier::kDisk);
+  bool all_known = true;
   for (const Due& due : drained_) {
     if (due.stamp <= flush_stamp(due.db) || overlay_.find(due.hash, due.row_key) != nullptr) {
       continue;
     }
     bool known = false;
     RowRef row = load(due.hash, due.row_key, &known);
+    all_known = all_known && known;
     if (!row) continue;
     const Result<RowView> view = decode_row(row->value());
     if (!view.ok() || view->expires_at_ms != due.expires_at_ms) continue;
     drained_rows_.push_back(row);
     row_changes_.push_back({row->key(), row->value(), {}});
   }
+  tier_ = tier;
+  return all_known;
 }
 
 }  // namespace syntropy

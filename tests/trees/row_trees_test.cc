@@ -110,6 +110,24 @@ TEST_P(RowTreesOf, FollowARowThatIsWrittenAgain) {
   EXPECT_EQ(node_.root().rows, 1u);
 }
 
+// Keys expire while an I/O thread's tick, which doesn't wait for the disk, counts them.
+TEST_P(RowTreesOf, KnowWhichRowsExpiredThoughTheyAreCold) {
+  EXPECT_TRUE(node_.run([](Tick& tick) {
+    for (int i = 0; i < 50; ++i) {
+      tick.put(0, "key" + std::to_string(i), RowKind::kString, "value", tick.now_ms() + 1);
+    }
+  }));
+  node_.keyspace().set_row_cache_bytes(0);
+  node_.engine().set_cold(true);
+  node_.clock().advance_ms(10);
+  Tick tick(node_.keyspace());
+  tick.begin_command(node_.clock().wall_ms(), ReadTier::kMemory);
+  tick.begin_write();
+  EXPECT_EQ(tick.drain_expired(100), 50u);
+  EXPECT_TRUE(tick.commit().ok());
+  EXPECT_EQ(node_.expect_right(), GetParam() ? 50u : 0u);
+}
+
 // One slot with more and more rows: its tree grows as deep as they ask for.
 TEST_P(RowTreesOf, DeepenWithTheirSlot) {
   const uint16_t slot = slot_of("{tag}");
