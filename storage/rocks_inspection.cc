@@ -10,6 +10,7 @@
 #include "storage/rocks_engine_impl.h"
 #include "storage/rocks_open.h"
 #include "storage/rocks_setup.h"
+#include "storage/salvage_mark.h"
 #include "storage/wal_audit.h"
 
 namespace syntropy {
@@ -84,6 +85,8 @@ Result<std::unique_ptr<RocksInspection>> RocksInspection::open(const std::string
   std::unique_ptr<RocksInspection> inspection(new RocksInspection());
   const Status locked = inspection->lock_->take(dir);
   if (!locked.ok()) return locked;
+  const Status marked = check_salvage_mark(env, dir);
+  if (!marked.ok()) return marked;
   if (!env.FileExists(dir + "/CURRENT").ok()) {
     const bool was_store = std::any_of(names.begin(), names.end(), [](const std::string& name) {
       return name.ends_with(".sst") || name.ends_with(".log");

@@ -11,13 +11,17 @@
 #include "storage/rocks_engine_impl.h"
 #include "storage/rocks_file_system.h"
 #include "storage/rocks_setup.h"
+#include "storage/salvage_mark.h"
 #include "storage/wal_audit.h"
 
 namespace syntropy {
 namespace {
 
-constexpr char kAdvice[] =
-    "Restore the directory from a checkpoint, or empty it and let a replica fill it again";
+std::string advice(const std::string& dir) {
+  return "Run 'syntropy salvage " + dir +
+         "', which keeps what is left, or restore the directory from a snapshot; a node that has "
+         "replicas gets back from them what it has lost";
+}
 
 // The first path of a store's file in `text`; empty when there is none.
 std::string find_store_file(std::string_view text) {
@@ -39,6 +43,13 @@ std::string find_store_file(std::string_view text) {
   return {};
 }
 
+// As explain_open(), with what can be done.
+Status refuse_open(const rocksdb::Status& status, const std::string& dir) {
+  const Status why = explain_open(status, dir);
+  if (!why.is(StatusCode::kCorruption)) return why;
+  return Status::corruption(std::string(why.message()) + ". " + advice(dir));
+}
+
 }  // namespace
 
 Status explain_open(const rocksdb::Status& status, const std::string& dir) {
@@ -46,8 +57,11 @@ Status explain_open(const rocksdb::Status& status, const std::string& dir) {
   const bool damage = status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound();
   if (!damage) return {from_rocks(status).code(), "cannot open " + dir + ": " + text};
   std::string file = find_store_file(text);
+  if (!file.empty() && !rocksdb::Env::Default()->FileExists(file).ok()) {
+    return Status::corruption(file + " is missing");
+  }
   if (file.empty()) file = "a file of " + dir;
-  return Status::corruption(file + " is damaged or missing (" + text + "). " + kAdvice);
+  return Status::corruption(file + " is damaged or missing (" + text + ")");
 }
 
 namespace {
@@ -69,7 +83,7 @@ class Opening {
     rocks_.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
     rocksdb::DB* made = nullptr;
     const rocksdb::Status status = rocksdb::DB::Open(rocks_, ours_.dir, &made);
-    if (!status.ok()) return explain_open(status, ours_.dir);
+    if (!status.ok()) return refuse_open(status, ours_.dir);
     return std::unique_ptr<rocksdb::DB>(made);
   }
 
@@ -86,7 +100,7 @@ class Opening {
     rocksdb::DB* made = nullptr;
     const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(reading, ours_.dir, &made);
     delete made;
-    if (!status.ok()) return explain_open(status, ours_.dir);
+    if (!status.ok()) return refuse_open(status, ours_.dir);
     Result<std::vector<std::string>> logs = list_logs(*rocks_.env, ours_.dir, numbers.first_log());
     if (!logs.ok()) return logs.status();
     Result<WalSurvey> survey = survey_wal(*rocks_.env, *logs);
@@ -95,9 +109,9 @@ class Opening {
     if (!survey_.lost_durable) return {};
     return Status::corruption(
         "the write-ahead log " + survey_.damaged_file +
-        " is damaged: writes that had been synced cannot be read. " + kAdvice +
-        "; or start with --wal-recovery salvage to keep what was written before the damage and "
-        "drop all that came after it");
+        " is damaged: writes that had been synced cannot be read. Restore the directory from a "
+        "snapshot, or start with --wal-recovery salvage to keep what was written before the damage "
+        "and drop all that came after it");
   }
 
   const RocksOptions& ours_;
@@ -125,21 +139,25 @@ Status check_current(rocksdb::Env& env, const std::string& dir) {
   for (const std::string& name : names) {
     if (name.ends_with(".sst") || name.ends_with(".log")) {
       return Status::corruption(dir + "/CURRENT is missing, and " + name +
-                                " says that there was a store. " + kAdvice);
+                                " says that there was a store. " + advice(dir));
     }
   }
   return {};
 }
 
+// The mark of a salvage.
+enum class Mark { kRefused, kTaken };
+
 // Makes the directory, checks what can be checked before RocksDB sees it, and opens its LOG.
 Result<std::shared_ptr<rocksdb::Logger>> prepare_directory(const rocksdb::Options& rocks,
-                                                           const std::string& dir) {
+                                                           const std::string& dir, Mark mark) {
   const rocksdb::Status made = rocks.env->CreateDirIfMissing(dir);
   if (!made.ok()) {
     const Status ours = from_rocks(made);
     return Status(ours.code(), "cannot make the data directory " + dir + ": " + made.ToString());
   }
   Status status = check_lock(*rocks.env, dir);
+  if (status.ok() && mark == Mark::kRefused) status = check_salvage_mark(*rocks.env, dir);
   if (status.ok()) status = check_current(*rocks.env, dir);
   if (!status.ok()) return status;
   std::shared_ptr<rocksdb::Logger> log;
@@ -185,11 +203,9 @@ Status check_format(rocksdb::DB& db, const std::string& dir) {
   return from_rocks(db.Put(synced, key, value));
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Engine>> open_rocks_engine_on(
-    const RocksOptions& options, const PurgeFilter* purge,
-    std::shared_ptr<rocksdb::FileSystem> file_system) {
+Result<std::unique_ptr<Engine>> open_on(const RocksOptions& options, const PurgeFilter* purge,
+                                        const std::shared_ptr<rocksdb::FileSystem>& file_system,
+                                        Mark mark) {
   Status status = validate(options);
   if (!status.ok()) return status;
   Result<rocksdb::Options> rocks = rocks_setup(options);
@@ -200,7 +216,7 @@ Result<std::unique_ptr<Engine>> open_rocks_engine_on(
       std::make_shared<PageCacheReads>(file_system), options.dir);
   parts.env = rocksdb::NewCompositeEnv(parts.files);
   rocks->env = parts.env.get();
-  Result<std::shared_ptr<rocksdb::Logger>> file = prepare_directory(*rocks, options.dir);
+  Result<std::shared_ptr<rocksdb::Logger>> file = prepare_directory(*rocks, options.dir, mark);
   if (!file.ok()) return file.status();
   rocks->info_log = *std::move(file);
   parts.watch = std::make_shared<RocksWatch>();
@@ -217,6 +233,18 @@ Result<std::unique_ptr<Engine>> open_rocks_engine_on(
   status = check_format(**db, options.dir);
   if (!status.ok()) return status;
   return std::unique_ptr<Engine>(std::make_unique<RocksEngine>(std::move(parts), *std::move(db)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> open_rocks_engine_on(
+    const RocksOptions& options, const PurgeFilter* purge,
+    std::shared_ptr<rocksdb::FileSystem> file_system) {
+  return open_on(options, purge, file_system, Mark::kRefused);
+}
+
+Result<std::unique_ptr<Engine>> open_marked_rocks_engine(const RocksOptions& options) {
+  return open_on(options, nullptr, rocksdb::FileSystem::Default(), Mark::kTaken);
 }
 
 Result<std::unique_ptr<Engine>> open_rocks_engine(const RocksOptions& options,

@@ -20,6 +20,10 @@ Result<std::unique_ptr<Engine>> open_rocks_engine_on(
     const RocksOptions& options, const PurgeFilter* purge,
     std::shared_ptr<rocksdb::FileSystem> file_system);
 
+/// As open_rocks_engine(), while the directory bears the mark of a salvage
+/// (storage/salvage_mark.h); dead rows stay.
+Result<std::unique_ptr<Engine>> open_marked_rocks_engine(const RocksOptions& options);
+
 /// Why the store in `dir` could not be opened: kCorruption naming the file when one is damaged.
 Status explain_open(const rocksdb::Status& status, const std::string& dir);
 
