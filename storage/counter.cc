@@ -172,4 +172,14 @@ Version expiry_version_of(const RowView& row) {
   return counter->expiry_version;
 }
 
+Result<HlcStamp> newest_stamp_of(const RowView& row) {
+  HlcStamp newest = row.version.stamp;
+  if (row.kind != RowKind::kCounter) return newest;
+  const Result<Counter> counter = parse_counter(row);
+  if (!counter.ok()) return counter.status();
+  newest = std::max(newest, counter->expiry_version.stamp);
+  for (const CounterEntry& entry : counter->entries) newest = std::max(newest, entry.stamp);
+  return newest;
+}
+
 }  // namespace syntropy

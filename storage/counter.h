@@ -89,4 +89,9 @@ Status counter_set_expiry(const RowView& row, Version version, std::string* payl
 /// The version at which the expiry of a row of any kind was set.
 Version expiry_version_of(const RowView& row);
 
+/// The greatest stamp of what was ever written to the row. A counter's version is that of its base,
+/// and may be far older than its expiry and its increments. kCorruption when a kCounter row's
+/// payload is ill-formed.
+Result<HlcStamp> newest_stamp_of(const RowView& row);
+
 }  // namespace syntropy

@@ -68,8 +68,8 @@ class EngineIterator {
 };
 
 struct EngineStats {
-  uint64_t live_bytes = 0;            // estimate of the live data on disk
-  uint64_t disk_bytes = 0;            // all table files
+  uint64_t live_bytes = 0;  // estimate of the live data on disk
+  uint64_t disk_bytes = 0;  // all table files
   uint64_t memtable_bytes = 0;
   uint64_t block_cache_bytes = 0;
   uint64_t block_cache_capacity = 0;

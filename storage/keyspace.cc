@@ -82,9 +82,12 @@ Result<std::unique_ptr<Keyspace>> Keyspace::open(Engine& engine, Clock& clock, P
   if (!clock_bound.ok()) return clock_bound.status();
   Result<uint64_t> ahead = read_number(engine, ahead_record_key());
   if (!ahead.ok()) return ahead.status();
+  Result<uint64_t> purged = read_number(engine, purged_record_key());
+  if (!purged.ok()) return purged.status();
   std::unique_ptr<Keyspace> keyspace(new Keyspace(engine, clock, purge, options, *clock_bound));
   keyspace->writer_id_ = *writer;
   keyspace->ahead_stamp_ = *ahead;
+  keyspace->purged_up_to_ = *purged;
   keyspace->latest_stamp_ = std::max(keyspace->hlc_.last(), *ahead);
   if (replicated) {
     Result<std::unique_ptr<ReplicationLog>> log = ReplicationLog::open(engine, options.log);
@@ -186,17 +189,20 @@ void Keyspace::publish_flush_stamp(uint16_t db, HlcStamp stamp) {
 Result<bool> Keyspace::settle_purge() {
   uint64_t watermark_ms = 0;
   std::vector<std::pair<uint16_t, HlcStamp>> flushed;
+  uint64_t discards = 0;
   {
     std::lock_guard lock(purge_mutex_);
+    discards = discards_;
     watermark_ms = unsettled_watermark_ms_;
     flushed = unsettled_flush_stamps_;
   }
   if (watermark_ms == 0 && flushed.empty()) return false;
   const Status synced = engine_.sync();
   if (!synced.ok()) return synced;
-  purge_.set_drained_watermark(watermark_ms);
-  for (const auto& [db, stamp] : flushed) purge_.set_flush_stamp(db, stamp);
   std::lock_guard lock(purge_mutex_);
+  purge_.set_drained_watermark(watermark_ms);
+  if (discards != discards_) return false;
+  for (const auto& [db, stamp] : flushed) purge_.set_flush_stamp(db, stamp);
   if (unsettled_watermark_ms_ == watermark_ms) unsettled_watermark_ms_ = 0;
   unsettled_flush_stamps_.erase(
       unsettled_flush_stamps_.begin(),
@@ -321,6 +327,7 @@ FrozenRows Keyspace::freeze(const std::function<void(uint64_t commit)>& frozen) 
   rows.snapshot = engine_.snapshot();
   rows.commit = commits_;
   rows.coverage = coverage_locked();
+  rows.clock = hlc_.last();
   if (frozen) frozen(rows.commit);
   lock_.unlock_shared();
   return rows;

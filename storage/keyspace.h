@@ -11,6 +11,11 @@
 // expiry index is drained up to it, which a timer and every count do. The drained position is a
 // watermark (time, row key), persisted with the counts in the same write as the rows.
 //
+// Purging. Where other nodes hold copies, dead rows stay until the layer above has proved that all
+// replicas hold them; then Tick::purge_row() removes them for good. The *purge watermark* is a
+// stamp: rows that died at or before it may have been removed, here and by whoever holds the same
+// one.
+//
 // Invariants
 //   1. The counts equal the live rows plus the expired ones behind the watermark, after any crash.
 //   2. The expiry index holds one record for each counted row that has an expiry.
@@ -115,6 +120,10 @@ class Keyspace {
   /// database was flushed, so that a compaction would free much.
   Result<bool> settle_purge();
 
+  /// The purge watermark: 0 when nothing was ever purged. Stored in the same write as the removals
+  /// that it allows; never goes back but by discard_rows().
+  HlcStamp purged_up_to() const { return purged_up_to_.load(); }
+
   /// Null when the store isn't replicated. Until LogApplier::begin_lineage() makes it the writer, a
   /// replicated keyspace refuses to commit changes of rows.
   ReplicationLog* replication_log() const { return log_view_.load(std::memory_order_acquire); }
@@ -122,10 +131,10 @@ class Keyspace {
   /// it is one. On an error it isn't.
   Status start_replication(const ReplicationLogOptions& options, const LineageId& first);
 
-  /// Removes all rows for good, with their flush stamps, counts and expiry, as if they had never
-  /// been here: not a deletion, of which other nodes would hear. For a node that is about to
-  /// follow a primary whose data it has nothing to do with; nobody may read or write meanwhile.
-  /// Durable as any write. After an error, or a crash, some are left: call it again.
+  /// Removes all rows for good, with their flush stamps, purge watermark, counts and expiry, as if
+  /// they had never been here: not a deletion, of which other nodes would hear. For a node that is
+  /// about to follow a primary whose data it has nothing to do with; nobody may read or write
+  /// meanwhile. Durable as any write. After an error, or a crash, some are left: call it again.
   Status discard_rows();
 
   /// From here on tells `listener`, which outlives the keyspace's last commit, of all changes of
@@ -184,6 +193,7 @@ class Keyspace {
   std::atomic<HlcStamp> latest_stamp_{0};  // of the clock, when the last commit ended
   std::atomic<uint64_t> watermark_ms_{0};  // watermark_.expires_at_ms, without the lock
   std::atomic<uint64_t> expired_keys_{0};
+  std::atomic<HlcStamp> purged_up_to_{0};  // written under lock_ held exclusively
 
   // Guarded by lock_ held exclusively.
   RowChangeListener* row_listener_ = nullptr;
@@ -205,6 +215,7 @@ class Keyspace {
   std::mutex purge_mutex_;
   uint64_t unsettled_watermark_ms_ = 0;  // 0: nothing new
   std::vector<std::pair<uint16_t, HlcStamp>> unsettled_flush_stamps_;
+  uint64_t discards_ = 0;  // what was unsettled before one is void
 
   std::atomic<uint64_t> clock_refusals_{0};
   std::atomic<uint64_t> clock_worst_drift_ms_{0};

@@ -46,12 +46,21 @@ Status Keyspace::discard_rows() {
   if (done.ok()) done = discard(expiry_position(0), expiry_keys_end());
   if (done.ok()) done = discard(count_records_begin(), end_of(count_records_begin()));
   if (done.ok()) done = discard(flush_records_begin(), end_of(flush_records_begin()));
+  if (done.ok()) done = discard(purged_record_key(), purged_record_key() + '\0');
   if (!done.ok()) return done;
   const std::lock_guard lock(lock_);
   for (uint32_t db = 0; db < databases_; ++db) {
     database_[db].keys = 0;
     database_[db].expiring = 0;
     database_[db].flush_stamp = 0;
+  }
+  purged_up_to_ = 0;
+  {
+    // Rows below these stamps may come from now on, and compaction must leave them alone.
+    const std::lock_guard purge_lock(purge_mutex_);
+    purge_.forget_flush_stamps();
+    unsettled_flush_stamps_.clear();
+    ++discards_;
   }
   const size_t capacity = cache_.capacity();
   cache_.set_capacity(0);

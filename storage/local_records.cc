@@ -28,6 +28,7 @@ std::string clock_record_key() { return meta_key("clock"); }
 std::string ahead_record_key() { return meta_key("ahead"); }
 std::string watermark_record_key() { return meta_key("watermark"); }
 std::string databases_record_key() { return meta_key("databases"); }
+std::string purged_record_key() { return meta_key("purged"); }
 std::string commits_record_key() { return meta_key("commits"); }
 std::string log_offset_record_key() { return meta_key("replication/offset"); }
 std::string log_history_record_key() { return meta_key("replication/history"); }

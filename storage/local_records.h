@@ -8,6 +8,7 @@
 //   ahead         stamp:u64                     not below any row's stamp that the clock did not
 //                                               follow
 //   watermark     expires_at_ms:u64 row_key     the expiry index is drained up to here
+//   purged        stamp:u64                     rows that died at or before it may be gone for good
 //   commits       commits:u64                   commits that changed rows while a listener was told
 //   databases     physical:u16 * n              physical number of each logical database
 //   replication/offset, replication/history    storage/replication_log.h
@@ -35,6 +36,7 @@ std::string clock_record_key();
 std::string ahead_record_key();
 std::string watermark_record_key();
 std::string databases_record_key();
+std::string purged_record_key();
 std::string commits_record_key();
 std::string log_offset_record_key();
 std::string log_history_record_key();

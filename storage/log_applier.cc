@@ -7,29 +7,65 @@
 namespace syntropy {
 namespace {
 
-Status merge_items(Tick& tick, std::string_view records) {
+/// Calls `apply` for each item, until one of its errors.
+template <class Apply>
+Status for_each_item(std::string_view records, Apply&& apply) {
   LogRecordReader reader(records);
   LogItem item;
   while (true) {
     Result<bool> more = reader.next(&item);
     if (!more.ok()) return more.status();
     if (!*more) return {};
-    Result<bool> merged = item.is_flush ? tick.merge_flush(item.db, item.stamp)
-                                        : tick.merge_row(item.row_key, item.row_value);
-    if (!merged.ok()) return merged.status();
+    const Status applied = apply(item);
+    if (!applied.ok()) return applied;
   }
+}
+
+Status apply_item(Tick& tick, const LogItem& item) {
+  switch (item.kind) {
+    case LogItem::Kind::kRow:
+      return tick.merge_row(item.row_key, item.row_value).status();
+    case LogItem::Kind::kFlush:
+      return tick.merge_flush(item.db, item.stamp).status();
+    case LogItem::Kind::kPurgeWatermark:
+      if (item.stamp == UINT64_MAX) return Status::corruption("purge: the stamp is no time");
+      tick.raise_purge_watermark(item.stamp);
+      return {};
+    case LogItem::Kind::kPurge:
+      return tick.purge_row(item.row_key, item.stamp).status();
+  }
+  return {};
+}
+
+bool purges(const LogItem& item) {
+  return item.kind == LogItem::Kind::kPurge || item.kind == LogItem::Kind::kPurgeWatermark;
+}
+
+Status take_over_item(Tick& tick, const LogItem& item, LogApplier::Purged purged) {
+  using Purged = LogApplier::Purged;
+  if (purges(item)) {
+    if (purged == Purged::kTaken) return {};
+    if (item.kind == LogItem::Kind::kPurge && purged == Purged::kTold) {
+      return tick.purge_row(item.row_key, item.stamp, Tick::Alive::kGoesIfNotOurs).status();
+    }
+  } else if (item.kind == LogItem::Kind::kRow && purged == Purged::kDropped) {
+    Result<bool> was_purged = tick.was_purged(item.row_key, item.row_value);
+    if (!was_purged.ok()) return was_purged.status();
+    if (*was_purged) return {};
+  }
+  return apply_item(tick, item);
 }
 
 }  // namespace
 
-Status LogApplier::commit_merged(std::string_view records, std::optional<LogChange> change) {
+template <class Fill>
+Status LogApplier::commit(std::optional<LogChange> change, Fill&& fill) {
   Tick tick(keyspace_);
-  tick.begin_command(0, ReadTier::kDisk);  // merging doesn't ask for the time
+  tick.begin_command(0, ReadTier::kDisk);  // what is drained is dead, all else is as it was sent
   tick.begin_write();
-  const Status merged = merge_items(tick, records);
-  if (!merged.ok()) return merged;
   if (change) tick.change_log(std::move(*change));
-  return tick.commit();
+  const Status filled = fill(tick);
+  return filled.ok() ? tick.commit() : filled;
 }
 
 template <class Make>
@@ -54,13 +90,30 @@ Status LogApplier::begin_lineage(const LineageId& id) {
   });
 }
 
-Result<LogPoint> LogApplier::take_over(std::string_view records) {
+Result<LogPoint> LogApplier::take_over(std::string_view records, Purged purged) {
   const Status role = log().check_writer();
   if (!role.ok()) return role;
-  const Status merged = commit_merged(records, std::nullopt);
+  const Status merged = commit(std::nullopt, [&](Tick& tick) {
+    return for_each_item(records,
+                         [&](const LogItem& item) { return take_over_item(tick, item, purged); });
+  });
   if (!merged.ok()) return merged;
   const LogPosition position = log().position();
   return LogPoint{position.history.back().id, position.offset};
+}
+
+Status LogApplier::purge(HlcStamp watermark, std::span<const PurgedRow> rows) {
+  if (watermark == UINT64_MAX) return Status::invalid_argument("purge: the watermark is no time");
+  return commit(std::nullopt, [&](Tick& tick) {
+    const Status role = log().check_writer();
+    if (!role.ok()) return role;
+    tick.raise_purge_watermark(watermark);
+    for (const PurgedRow& row : rows) {
+      const Result<bool> purged = tick.purge_row(row.row_key, row.stamp);
+      if (!purged.ok()) return purged.status();
+    }
+    return Status();
+  });
 }
 
 Result<LogPoint> LogApplier::pause_writes() {
@@ -102,18 +155,74 @@ Status LogApplier::append(uint64_t offset, std::string_view records) {
   change.kind = LogChange::Kind::kAppend;
   change.offset = offset;
   change.records = records;
-  return commit_merged(records, std::move(change));
+  return commit(std::move(change), [&](Tick& tick) {
+    return for_each_item(records, [&](const LogItem& item) { return apply_item(tick, item); });
+  });
 }
 
 Status LogApplier::merge(std::string_view records, const LogPoint& source) {
   LogChange change;
   change.kind = LogChange::Kind::kMerge;
   change.owed = source;
-  return commit_merged(records, std::move(change));
+  return commit(std::move(change), [&](Tick& tick) {
+    return for_each_item(records, [&](const LogItem& item) {
+      return purges(item) ? Status() : apply_item(tick, item);
+    });
+  });
+}
+
+Status LogApplier::purge_as_told(std::string_view records) {
+  LogChange change;
+  change.kind = LogChange::Kind::kNone;
+  return commit(std::move(change), [&](Tick& tick) {
+    return for_each_item(records, [&](const LogItem& item) {
+      return purges(item) ? apply_item(tick, item) : Status();
+    });
+  });
+}
+
+Status LogApplier::add_purges(std::string_view records, LogRecordBuilder* purges_of) {
+  return for_each_item(records, [&](const LogItem& item) {
+    if (item.kind == LogItem::Kind::kPurge) purges_of->add_purge(item.stamp, item.row_key);
+    if (item.kind == LogItem::Kind::kPurgeWatermark) purges_of->add_purge_watermark(item.stamp);
+    return Status();
+  });
 }
 
 Status LogApplier::arrive(const History& history, uint64_t offset) {
   return move(false, [&] { return LogPosition{history, offset, std::nullopt}; });
+}
+
+Status LogApplier::drop(std::span<const std::string> row_keys, HlcStamp watermark) {
+  LogChange change;
+  change.kind = LogChange::Kind::kNone;
+  return commit(std::move(change), [&](Tick& tick) {
+    for (const std::string& row_key : row_keys) {
+      const Result<bool> purged = tick.purge_row(row_key, watermark);
+      if (!purged.ok()) return purged.status();
+    }
+    return Status();
+  });
+}
+
+Status LogApplier::raise_watermark(HlcStamp watermark) {
+  if (watermark == UINT64_MAX) return Status::invalid_argument("purge: the watermark is no time");
+  LogChange change;
+  change.kind = LogChange::Kind::kNone;
+  return commit(std::move(change), [&](Tick& tick) {
+    tick.raise_purge_watermark(watermark);
+    return Status();
+  });
+}
+
+Status LogApplier::follow_clock(HlcStamp stamp) {
+  LogChange change;
+  change.kind = LogChange::Kind::kNone;
+  const Status followed = commit(std::move(change), [&](Tick& tick) {
+    tick.observe(stamp);
+    return Status();
+  });
+  return followed.ok() ? keyspace_.engine().sync() : followed;
 }
 
 }  // namespace syntropy

@@ -3,25 +3,33 @@
 //
 //   a primary    begin_lineage()   when it starts, and when it is promoted
 //                take_over()       rows that a node hands over which others don't have
+//                purge()           rows that all replicas are proved to hold as dead
 //                pause_writes()    so that a replica can take its place without losing any
 //   a follower   stop_writing()    before anything else
 //                follow()          from the point up to which its log is that of the primary
 //                append()          the log, record by record
 //                merge()           rows from elsewhere: a copy of what the log no longer reaches
 //                arrive()          when such a copy is complete
+//                drop()            rows that were purged while this node was away
+//                raise_watermark() what was purged, once such a copy is complete
+//                follow_clock()    before it says that it holds what the primary does
 //
 // A call that returns ok is visible; whether it is durable is Durability's business, as after every
-// commit. append() and merge() read the disk, so they belong on a thread that may wait.
+// commit. Those that take rows read the disk, so they belong on a thread that may wait.
 //
 // Thread safety: any thread, one call at a time per keyspace for those of a follower.
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "storage/base/status.h"
 #include "storage/keyspace.h"
 #include "storage/lineage.h"
+#include "storage/log_record.h"
+#include "storage/purge_scan.h"
 
 namespace syntropy {
 
@@ -34,7 +42,26 @@ class LogApplier {
   Status begin_lineage(const LineageId& id);
   /// Merges the rows of whole records in ticks of this writer, which log what they change. Returns
   /// a point of the log that has them all. kUnavailable when this node isn't the writer.
-  Result<LogPoint> take_over(std::string_view records);
+  /// What to do with rows that were purged, and with what the records say was.
+  enum class Purged {
+    /// Rows that were purged here (Tick::was_purged()) are dropped: who hands them over was away
+    /// for
+    /// longer than the purge watermark. What was purged there is purged here if it is dead.
+    kDropped,
+    /// He has the greater watermark: his rows are taken, and what he has purged goes, dead or
+    /// alive, unless this writer wrote it.
+    kTold,
+    /// He comes from another shard: purges there were proved of other replicas and say nothing
+    /// here, nor do those here of his rows.
+    kTaken,
+  };
+  Result<LogPoint> take_over(std::string_view records, Purged purged = Purged::kDropped);
+  /// Raises the purge watermark and removes those of `rows` that Tick::purge_row() lets go, in one
+  /// record of the log. `watermark` has to be proved: every replica holds what died at or before
+  /// it, and its clock has followed it. Not above the newest stamp of any row that all of them hold
+  /// is enough. kUnavailable when this node isn't the writer; nothing has changed then, nor after
+  /// another error.
+  Status purge(HlcStamp watermark, std::span<const PurgedRow> rows);
   /// No tick changes rows from here on, until resume_writes() or a change of roles. Returns where
   /// the log stands. kUnavailable when this node isn't the writer.
   Result<LogPoint> pause_writes();
@@ -56,17 +83,34 @@ class LogApplier {
   /// kCorruption when they are no records; nothing has changed then.
   Status append(uint64_t offset, std::string_view records);
   /// Merges whole records that are not the continuation of the log. The rows are owed until the log
-  /// has come to `source`. Errors as append().
+  /// has come to `source`. What they purge is passed over: rows that were purged may yet come in
+  /// from elsewhere, and a node that lacks rows may not refuse any because of a watermark. Errors
+  /// as append().
   Status merge(std::string_view records, const LogPoint& source);
   /// The store now has all that the primary's log has up to `offset`.
   Status arrive(const History& history, uint64_t offset);
+  /// Before arrive(): what the records that merge() was given purge, and nothing else of them.
+  Status purge_as_told(std::string_view records);
+  /// Appends that to a record, for purge_as_told().
+  static Status add_purges(std::string_view records, LogRecordBuilder* purges_of);
+  /// Removes rows that the primary has purged, without a trace in the log: those of which nothing
+  /// is newer than `watermark`, the primary's. What is owed stays owed. kUnavailable when this node
+  /// is the writer.
+  Status drop(std::span<const std::string> row_keys, HlcStamp watermark);
+  /// The primary's purge watermark is this node's: it has all that the primary has. As drop().
+  Status raise_watermark(HlcStamp watermark);
+  /// Nothing is written here from now on, even after the loss of power, with a stamp up to this
+  /// one. As drop().
+  Status follow_clock(HlcStamp stamp);
 
  private:
   ReplicationLog& log() { return *keyspace_.replication_log(); }
   /// `make` gives the position to go on from, while nothing else is committed.
   template <class Make>
   Status move(bool writer, Make&& make);
-  Status commit_merged(std::string_view records, std::optional<LogChange> change);
+  /// One tick for all of `change`; the log's own when there is none.
+  template <class Fill>
+  Status commit(std::optional<LogChange> change, Fill&& fill);
 
   Keyspace& keyspace_;
 };

@@ -8,6 +8,8 @@ namespace {
 
 constexpr uint8_t kRowItem = 1;
 constexpr uint8_t kFlushItem = 2;
+constexpr uint8_t kPurgeWatermarkItem = 3;
+constexpr uint8_t kPurgeItem = 4;
 
 Status ill_formed(const char* what) {
   return Status::corruption(std::string("log record: ") + what);
@@ -35,6 +37,20 @@ void LogRecordBuilder::add_flush(uint16_t physical_db, HlcStamp stamp) {
   record_.push_back(static_cast<char>(kFlushItem));
   put_fixed16_le(&record_, physical_db);
   put_fixed64_le(&record_, stamp);
+}
+
+void LogRecordBuilder::add_purge_watermark(HlcStamp stamp) {
+  begin();
+  record_.push_back(static_cast<char>(kPurgeWatermarkItem));
+  put_fixed64_le(&record_, stamp);
+}
+
+void LogRecordBuilder::add_purge(HlcStamp stamp, std::string_view row_key) {
+  begin();
+  record_.push_back(static_cast<char>(kPurgeItem));
+  put_fixed64_le(&record_, stamp);
+  put_varint32(&record_, static_cast<uint32_t>(row_key.size()));
+  record_.append(row_key);
 }
 
 Result<std::string> LogRecordBuilder::take() {
@@ -88,19 +104,33 @@ Result<bool> LogRecordReader::next(LogItem* item) {
   }
   *item = {};
   uint8_t kind = 0;
+  uint32_t bytes = 0;
   body_.read_u8(&kind);
-  if (kind == kRowItem) {
-    uint32_t bytes = 0;
-    body_.read_varint32(&bytes);
-    body_.read_bytes(bytes, &item->row_key);
-    body_.read_varint32(&bytes);
-    body_.read_bytes(bytes, &item->row_value);
-  } else if (kind == kFlushItem) {
-    item->is_flush = true;
-    body_.read_fixed16_le(&item->db);
-    body_.read_fixed64_le(&item->stamp);
-  } else {
-    return ill_formed("unknown item");
+  switch (kind) {
+    case kRowItem:
+      item->kind = LogItem::Kind::kRow;
+      body_.read_varint32(&bytes);
+      body_.read_bytes(bytes, &item->row_key);
+      body_.read_varint32(&bytes);
+      body_.read_bytes(bytes, &item->row_value);
+      break;
+    case kFlushItem:
+      item->kind = LogItem::Kind::kFlush;
+      body_.read_fixed16_le(&item->db);
+      body_.read_fixed64_le(&item->stamp);
+      break;
+    case kPurgeWatermarkItem:
+      item->kind = LogItem::Kind::kPurgeWatermark;
+      body_.read_fixed64_le(&item->stamp);
+      break;
+    case kPurgeItem:
+      item->kind = LogItem::Kind::kPurge;
+      body_.read_fixed64_le(&item->stamp);
+      body_.read_varint32(&bytes);
+      body_.read_bytes(bytes, &item->row_key);
+      break;
+    default:
+      return ill_formed("unknown item; was it written by a newer version?");
   }
   if (!body_.ok()) return ill_formed("cut off");
   return true;

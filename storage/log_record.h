@@ -4,12 +4,20 @@
 //   body   := format:u8 item+                                                format: 1
 //   item   := 01 key_bytes:varint32 row_key value_bytes:varint32 row_value   (storage/row.h)
 //           | 02 db:u16 stamp:u64                                            a flush (FLUSHDB)
+//           | 03 stamp:u64                                                   a purge watermark
+//           | 04 stamp:u64 key_bytes:varint32 row_key                        a purge
 //
-// A copy of rows (server/replication/) is a stream of the same records. A receiver merges the items
-// of a record in one commit. Items don't depend on their order; flushes come first, so that rows
-// killed by them need not be looked at.
-// Check: the flush of database 1 at stamp 2 alone is
-//   0C000000 01 02 0100 0200000000000000.
+// A purge watermark is raised to at least its stamp (Keyspace::purged_up_to()). A purge removes the
+// row at the key for good, if nothing of it is newer than the stamp (Tick::purge_row()).
+//
+// Rows that a node takes from another one are made such records as well. A receiver merges the
+// items of a record in one commit. Items don't depend on their order, because a record has one of
+// each row key at most; flushes come first, so that rows killed by them need not be looked at.
+// Records do depend on theirs where one purges a row that another writes. Check: the flush of
+// database 1 at stamp 2 alone is
+//   0C000000 01 02 0100 0200000000000000;
+// the watermark 5 with the purge of a row with the key FF (which is none) up to stamp 4 is
+//   15000000 01 03 0500000000000000 04 0400000000000000 01 FF.
 //
 // Thread safety: a builder or a reader belongs to one thread.
 #pragma once
@@ -37,6 +45,8 @@ class LogRecordBuilder {
   void reserve(size_t bytes) { record_.reserve(kLogRecordHeaderBytes + 1 + bytes); }
   void add_row(std::string_view row_key, std::string_view row_value);
   void add_flush(uint16_t physical_db, HlcStamp stamp);
+  void add_purge_watermark(HlcStamp stamp);
+  void add_purge(HlcStamp stamp, std::string_view row_key);
 
   bool empty() const { return record_.empty(); }
   size_t bytes() const { return record_.size(); }
@@ -51,11 +61,12 @@ class LogRecordBuilder {
 };
 
 struct LogItem {
-  bool is_flush = false;
-  std::string_view row_key;    // of a row; points into the record
-  std::string_view row_value;  // the same
-  uint16_t db = 0;             // of a flush
-  HlcStamp stamp = 0;          // the same
+  enum class Kind { kRow, kFlush, kPurgeWatermark, kPurge };
+  Kind kind = Kind::kRow;
+  std::string_view row_key;    // of a row or a purge; points into the record
+  std::string_view row_value;  // of a row; the same
+  uint16_t db = 0;             // of a flush; physical
+  HlcStamp stamp = 0;          // of all but a row
 };
 
 /// Where the first record of `bytes` ends. 0: more bytes are needed to tell, or for it to be whole.

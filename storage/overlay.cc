@@ -33,15 +33,16 @@ Overlay::Entry* Overlay::find(uint64_t hash, std::string_view row_key) {
   return entry.current ? &entry : nullptr;
 }
 
-Overlay::Entry& Overlay::set(const Entry& fresh, RowRef current) {
+Overlay::Entry& Overlay::set(const Entry& fresh, RowRef current, HlcStamp removed_up_to) {
   if (table_.size() < 2 * (entries_.size() + 1)) grow();
   const size_t slot = slot_of(current->hash(), current->key());
   bytes_ += current->footprint();
   if (table_[slot] == 0) {
     entries_.push_back(fresh);
     entries_.back().current = std::move(current);
+    entries_.back().removed_up_to = removed_up_to;
     table_[slot] = static_cast<uint32_t>(entries_.size());
-    undo_.push_back({table_[slot] - 1, RowRef()});
+    undo_.push_back({table_[slot] - 1, RowRef(), 0});
     ++live_;
     return entries_.back();
   }
@@ -50,11 +51,12 @@ Overlay::Entry& Overlay::set(const Entry& fresh, RowRef current) {
   if (!entry.current) {  // an undone entry comes to life again
     entry = fresh;
     ++live_;
-    undo_.push_back({index, RowRef()});
+    undo_.push_back({index, RowRef(), 0});
   } else {
-    undo_.push_back({index, entry.current});
+    undo_.push_back({index, entry.current, entry.removed_up_to});
   }
   entry.current = std::move(current);
+  entry.removed_up_to = removed_up_to;
   return entry;
 }
 
@@ -65,6 +67,7 @@ void Overlay::undo_to(size_t mark) {
     bytes_ -= std::min(bytes_, entry.current->footprint());
     if (!last.previous) --live_;
     entry.current = std::move(last.previous);
+    entry.removed_up_to = last.previous_removed_up_to;
     undo_.pop_back();
   }
 }

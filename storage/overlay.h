@@ -1,7 +1,8 @@
 // Overlay: the rows that a tick has written and not committed yet, with the rows they replace.
 //
 // Each row written stands in it once, however often the tick writes it, so that a counter that is
-// incremented a thousand times in a tick costs one put.
+// incremented a thousand times in a tick costs one put. A row that the tick removes for good stands
+// in it as well, until it writes it again.
 //
 // Thread safety: one thread.
 #pragma once
@@ -10,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "storage/base/hlc.h"
 #include "storage/row_cache.h"
 
 namespace syntropy {
@@ -18,11 +20,14 @@ class Overlay {
  public:
   struct Entry {
     RowRef base;                 // the committed row; empty when there was none
-    RowRef current;              // what the tick will write
+    RowRef current;              // what the tick will write; of a removed row its key alone
+    HlcStamp removed_up_to = 0;  // not 0: the row, of at most that stamp, is removed for good
     uint16_t db = 0;             // physical
     bool base_counted = false;   // the base was in the database's key count...
     bool base_expiring = false;  // ...and in its count of keys with an expiry
     uint64_t base_expires_at_ms = 0;
+
+    bool removed() const { return removed_up_to != 0; }
   };
 
   bool empty() const { return live_ == 0; }
@@ -32,9 +37,9 @@ class Overlay {
   /// Null when the tick hasn't written the row.
   Entry* find(uint64_t hash, std::string_view row_key);
 
-  /// Sets the current row of an entry, which is made like `fresh` if there is none. The reference is
-  /// valid until the next call.
-  Entry& set(const Entry& fresh, RowRef current);
+  /// Sets the current row of an entry, which is made like `fresh` if there is none. The reference
+  /// is valid until the next call. `removed_up_to` as in Entry.
+  Entry& set(const Entry& fresh, RowRef current, HlcStamp removed_up_to = 0);
 
   /// Everything set after mark() is undone by undo_to(mark).
   size_t mark() const { return undo_.size(); }
@@ -54,6 +59,7 @@ class Overlay {
   struct Undo {
     uint32_t entry;
     RowRef previous;  // empty: the entry was made then
+    HlcStamp previous_removed_up_to;
   };
 
   size_t slot_of(uint64_t hash, std::string_view row_key) const;

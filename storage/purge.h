@@ -1,8 +1,10 @@
 // PurgePolicy: which dead rows may be removed for good when the engine compacts.
 //
 // A tombstone has to stay as long as another replica may still hold the row that it deletes. A node
-// without peers has nobody to tell, so its dead rows may go at once (kImmediate); kNever keeps all.
-// describe() says which, for the log and for INFO.
+// without peers has nobody to tell, so its dead rows may go at once (kImmediate). Of one with peers
+// (kNever) those rows alone may go that a flush has killed: no merge takes them in where the stamp
+// is known, and before it comes they are as good as any. The rest is removed by proof, through the
+// log (Tick::purge_row()). describe() says which, for the log and for INFO.
 //
 // What counts as dead:
 //   1. tombstones;
@@ -34,7 +36,7 @@ namespace syntropy {
 class PurgePolicy final : public PurgeFilter {
  public:
   enum class Mode {
-    kNever,      // dead rows stay
+    kNever,      // dead rows stay, but for flushed ones; nodes with peers
     kImmediate,  // dead rows go with the next compaction that meets them; nodes without peers
   };
 
@@ -44,8 +46,12 @@ class PurgePolicy final : public PurgeFilter {
 
   /// Rows with an expiry at or before `expires_at_ms` (Unix time) may go. Never moves back.
   void set_drained_watermark(uint64_t expires_at_ms);
-  /// Rows of the physical database `db` with a stamp not above `stamp` may go. Never moves back.
+  /// Rows of the physical database `db` with a stamp not above `stamp` may go. Moves back by
+  /// forget_flush_stamps() alone.
   void set_flush_stamp(uint16_t db, HlcStamp stamp);
+
+  /// The store has forgotten all flushes, with its rows.
+  void forget_flush_stamps();
 
   void set_mode(Mode mode) { mode_.store(mode, std::memory_order_relaxed); }
   Mode mode() const { return mode_.load(std::memory_order_relaxed); }

@@ -168,6 +168,7 @@ Status ReplicationLog::stage(const LogChange* change, EngineBatch& batch) {
     stage_records(change->records, batch);
     return {};
   }
+  if (change->kind == LogChange::Kind::kNone) return {};
   staged_.position = position_;
   staged_.position->owed = change->owed;
   staged_.position->settle();

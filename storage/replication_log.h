@@ -67,6 +67,7 @@ struct LogChange {
     kAppend,  // follower: `records`, which begin at `offset`, were merged and are appended
     kMerge,   // follower: rows were merged that the log does not account for: they are `owed`
     kMove,    // the log goes on from `position`
+    kNone,    // follower: what the log accounts for, and what is owed, stays as it is
   };
   Kind kind = Kind::kAppend;
   std::string records;

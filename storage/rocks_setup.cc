@@ -5,6 +5,7 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
+#include <rocksdb/utilities/table_properties_collectors.h>
 
 #include <algorithm>
 #include <bit>
@@ -21,6 +22,11 @@ constexpr uint64_t kLeastCacheShardBytes = uint64_t{8} << 20;
 
 // An insertion into a memtable goes through as many lines of memory as it has levels; one that fits
 // into the processor's cache costs half of one of 64 MiB. Several of them are flushed as one file.
+// Of a table file's entries: a run of so many of which half are deletions, or so large a share of
+// all, makes it worth a compaction.
+constexpr size_t kDeletionWindow = 16384;
+constexpr double kDeletedShare = 0.3;
+
 constexpr uint64_t kMostMemtableBytes = uint64_t{4} << 20;
 
 void set_write_buffers(const RocksOptions& options, rocksdb::Options* rocks) {
@@ -126,6 +132,11 @@ Result<rocksdb::Options> rocks_setup(const RocksOptions& options) {
   rocks.target_file_size_base = options.target_file_bytes;
   rocks.max_bytes_for_level_base =
       std::max(8 * options.write_buffer_bytes, 4 * options.target_file_bytes);
+  // A file half of which says what is gone is compacted soon: else what was purged takes its space
+  // until something else is written there.
+  rocks.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow, kDeletionWindow / 2,
+                                                    kDeletedShare));
   // One thread flushes, whatever the number of jobs: see RocksWatch.
   rocks.max_background_flushes = 1;
   rocks.max_background_compactions = std::max(1, static_cast<int>(options.max_background_jobs) - 1);

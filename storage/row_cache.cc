@@ -232,6 +232,15 @@ void RowCache::end_commit(const RowRef& row, bool fresh) {
   shard.insert(row);
 }
 
+void RowCache::end_removal(uint64_t hash, std::string_view key) {
+  Shard& shard = shard_of(hash);
+  RowRef removed;  // freed after the lock
+  std::lock_guard lock(shard.mutex);
+  ++shard.stripe_of(hash).generation;
+  --shard.stripe_of(hash).committing;
+  if (Way* way = shard.find(hash, key)) removed = shard.remove(*way);
+}
+
 void RowCache::abort_commit(uint64_t hash, std::string_view key) {
   Shard& shard = shard_of(hash);
   std::lock_guard lock(shard.mutex);

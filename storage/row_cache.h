@@ -122,11 +122,13 @@ class RowCache {
   /// Takes in what the engine gave for a miss; drops it when a commit came between.
   void fill(const RowRef& row, uint32_t generation);
 
-  /// Hides the row of the key from readers until end_commit() or abort_commit(), one of which must
-  /// follow.
+  /// Hides the row of the key from readers until end_commit(), end_removal() or abort_commit(), one
+  /// of which must follow.
   void begin_commit(uint64_t hash, std::string_view key);
   /// Shows `row` in place of the hidden one. `fresh`: there was no row, see "Admission".
   void end_commit(const RowRef& row, bool fresh);
+  /// The commit removed the row: drops the hidden one.
+  void end_removal(uint64_t hash, std::string_view key);
   /// The commit failed: shows the old row again.
   void abort_commit(uint64_t hash, std::string_view key);
 

@@ -30,6 +30,7 @@ struct RowChange {
   std::string_view row_key;
   std::string_view before;
   std::string_view after;
+  uint64_t key_hash = 0;  // XXH3, 64 bits, of row_key
 };
 
 class RowChangeListener {
@@ -64,6 +65,9 @@ struct FrozenRows {
   std::unique_ptr<EngineSnapshot> snapshot;
   RowCoverage coverage;
   uint64_t commit = 0;  // the last one that they include
+  /// Not below the stamp of any of them that this node's clock has followed, and below all that it
+  /// gives from then on.
+  HlcStamp clock = 0;
 };
 
 }  // namespace syntropy

@@ -132,7 +132,7 @@ Tick::Located& Tick::locate_row(uint16_t physical_db, std::string_view row_key) 
   located_.db = physical_db;
   located_.entry = overlay_.find(located_.hash, located_.row_key);
   if (located_.entry != nullptr) {
-    located_.row = located_.entry->current;
+    located_.row = located_.entry->removed() ? RowRef() : located_.entry->current;
     located_.known = true;
   } else {
     located_.row = load(located_.hash, located_.row_key, &located_.known);
@@ -196,7 +196,8 @@ uint64_t Tick::fingerprint(uint16_t db, std::string_view key, HlcStamp since) {
     const std::string_view bytes = located_.row->value();
     return XXH3_64bits(bytes.data(), bytes.size()) | 2;
   }
-  if (!located_.row) return 0;
+  // Of what was purged since, nobody knows any more whether it had come and gone.
+  if (!located_.row) return purged_up_to() > since ? 1 : 0;
   const Result<RowView> dead = decode_row(located_.row->value());
   return dead.ok() && dead->version.stamp > since ? 1 : 0;
 }

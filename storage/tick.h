@@ -149,13 +149,31 @@ class Tick {
   /// have given until now, what never came here included. That one's clock may be ahead of ours,
   /// and what it still hands over is older than what is written here from now on.
   void outrun_last_writer();
+  /// Another node's clock has come to `stamp`: what is written here from now on is above it.
+  void observe(HlcStamp stamp) { follow_clock(stamp); }
   /// Merges what FLUSHDB does on another node: rows of the *physical* database with a stamp up to
   /// `stamp` are dead; the greatest stamp stays. False when that changes nothing. Constant time if
   /// `stamp` is above all rows here, else it counts those that survive, holding the lock. Not in a
   /// tick that has drained. Errors as merge_row().
   Result<bool> merge_flush(uint16_t physical_db, HlcStamp stamp);
+  // --- purging (after begin_write) ---------------------------------------------------------------
+  // storage/tick_purge.cc, where the rules are. Both go to the replication log of a writer.
+
+  /// Removes the row for good, as if it had never been: no tombstone stays. False when there is
+  /// none, or something of it is newer than `stamp` (newest_stamp_of()), or, in a tick that changes
+  /// no log, it is alive as of now_ms(), unless `alive` says that it goes. Counts and expiry index follow.
+  /// What is written in its place is stamped above `stamp`. Errors as merge_row().
+  enum class Alive { kStays, kGoesIfNotOurs };
+  Result<bool> purge_row(std::string_view row_key, HlcStamp stamp, Alive alive = Alive::kStays);
+  /// From here on Keyspace::purged_up_to() is at least `stamp`, which is not UINT64_MAX, and all
+  /// that is written here is stamped above it.
+  void raise_purge_watermark(HlcStamp stamp);
+  /// Whether another node's row is one that was purged here: nothing of it is newer than
+  /// Keyspace::purged_up_to(), and here is no such row, not even a dead one. Errors as merge_row().
+  Result<bool> was_purged(std::string_view row_key, std::string_view row_value);
+
   /// Says what commit() does to the replication log, instead of appending what the tick changes.
-  /// The store must have one. For LogApplier (storage/log_applier.h).
+  /// The store must have one. Before what the tick changes. For LogApplier (storage/log_applier.h).
   void change_log(LogChange change) { log_change_ = std::move(change); }
 
   // --- the end -----------------------------------------------------------------------------------
@@ -183,13 +201,14 @@ class Tick {
     bool known = false;               // false: it wasn't in memory, or reading failed
   };
 
-  // What FLUSHDB and SWAPDB of this tick have changed and not committed.
-  struct DatabaseChanges {
+  // What this tick has changed beside rows, by FLUSHDB and the like, and not committed.
+  struct StoreChanges {
     std::vector<uint16_t> physical;     // the mapping; empty: unchanged
     std::vector<HlcStamp> flush_stamp;  // by physical number; empty: unchanged, 0: this one too
     // What a flush stamp of another node leaves of the committed keys, by physical number; empty:
     // nothing, as after one of our own.
     std::vector<DatabaseCounts> survivors;
+    HlcStamp purged_up_to = 0;  // the purge watermark; 0: unchanged
   };
 
   // What the tick changes of a database's counts.
@@ -220,6 +239,13 @@ class Tick {
   Version next_version(const Located& replaced);
   void write_row(Located& at, const RowView& row);
   void write_encoded(Located& at, std::string_view row);
+  void remove_row(Located& at, HlcStamp up_to);
+  Overlay::Entry entry_over(const Located& replaced) const;
+  Status check_database(uint16_t physical_db) const;
+  Result<Located*> locate_given(std::string_view row_key);
+  HlcStamp purged_up_to() const;
+  HlcStamp purge_floor(const Located& at) const;
+  bool is_ours(const RowView& row) const;
   HlcStamp stamp_above(HlcStamp floor);
   void follow_clock(HlcStamp remote);
   void follow_clocks_of(const RowView& row);
@@ -261,12 +287,11 @@ class Tick {
   bool touched_uncommitted_ = false;
   Lookups lookups_;
   size_t overlay_mark_ = 0;
-  std::optional<DatabaseChanges>
-      saved_changes_;  // as they were before the command, when it made some
+  std::optional<StoreChanges> saved_changes_;  // as they were before the command, when it made some
 
   // The tick.
   Overlay overlay_;
-  DatabaseChanges changes_;
+  StoreChanges changes_;
   std::vector<Due> drained_;
   ExpiryWatermark watermark_;  // where draining stands with drained_, when has_watermark_
   bool has_watermark_ = false;

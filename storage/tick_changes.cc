@@ -34,10 +34,12 @@ void Tick::tell_changes(uint64_t commit) {
     return view.ok() && covers(*view, db, row->key(), watermark);
   };
   for (const auto& [position, entry] : sorted_) {
-    RowChange change{entry->current->key(), {}, {}};
+    RowChange change{entry->current->key(), {}, {}, entry->current->hash()};
     // What it replaces was covered until this tick drained it, if it did.
     if (covered(entry->base, entry->db, keyspace_.watermark_)) change.before = entry->base->value();
-    if (covered(entry->current, entry->db, drained)) change.after = entry->current->value();
+    if (!entry->removed() && covered(entry->current, entry->db, drained)) {
+      change.after = entry->current->value();
+    }
     if (!change.before.empty() || !change.after.empty()) row_changes_.push_back(change);
   }
   drained_rows_.clear();
@@ -65,7 +67,7 @@ bool Tick::add_drained_changes() {
     const Result<RowView> view = decode_row(row->value());
     if (!view.ok() || view->expires_at_ms != due.expires_at_ms) continue;
     drained_rows_.push_back(row);
-    row_changes_.push_back({row->key(), row->value(), {}});
+    row_changes_.push_back({row->key(), row->value(), {}, row->hash()});
   }
   tier_ = tier;
   return all_known;

@@ -22,7 +22,7 @@ std::string expiry_key(uint64_t expires_at_ms, std::string_view row_key) {
 
 bool Tick::has_writes() const {
   return !overlay_.empty() || !changes_.physical.empty() || !changes_.flush_stamp.empty() ||
-         has_watermark_ || log_change_.has_value();
+         changes_.purged_up_to != 0 || has_watermark_ || log_change_.has_value();
 }
 
 size_t Tick::pending_bytes() const { return overlay_.bytes(); }
@@ -78,6 +78,7 @@ void Tick::measure_deltas() {
       delta.keys -= entry.base_counted;
       delta.expiring -= entry.base_expiring;
     }
+    if (entry.removed()) return;
     Result<RowView> row = decode_row(entry.current->value());
     assert(row.ok());
     if (counts(*row, entry.db, entry.current->key())) {
@@ -200,8 +201,13 @@ Status Tick::stage_log() {
       const HlcStamp stamp = changes_.flush_stamp[db];
       if (stamp != 0) record.add_flush(static_cast<uint16_t>(db), stamp);
     }
+    if (changes_.purged_up_to != 0) record.add_purge_watermark(changes_.purged_up_to);
     for (const auto& [position, entry] : sorted_) {
-      record.add_row(entry->current->key(), entry->current->value());
+      if (entry->removed()) {
+        record.add_purge(entry->removed_up_to, entry->current->key());
+      } else {
+        record.add_row(entry->current->key(), entry->current->value());
+      }
     }
     if (record.empty()) return {};  // local records alone
   }
@@ -229,6 +235,9 @@ void Tick::fill_batch(EngineBatch& batch) {
     batch.put(watermark_record_key(), encode_watermark(watermark_));
   }
   fill_database_changes(batch);
+  if (changes_.purged_up_to != 0) {
+    batch.put(purged_record_key(), encode_u64(changes_.purged_up_to));
+  }
   if (keyspace_.unsaved_clock_bound_ != 0) {
     batch.put(clock_record_key(), encode_u64(keyspace_.unsaved_clock_bound_));
   }
@@ -237,8 +246,13 @@ void Tick::fill_batch(EngineBatch& batch) {
 
 void Tick::fill_row(EngineBatch& batch, Overlay::Entry& entry) {
   const std::string_view row_key = entry.current->key();
-  batch.put(row_key, entry.current->value());
   const uint64_t old_expiry = entry.base_expires_at_ms;
+  if (entry.removed()) {
+    batch.erase(row_key);
+    if (old_expiry != 0) batch.erase(expiry_key(old_expiry, row_key));
+    return;
+  }
+  batch.put(row_key, entry.current->value());
   Result<RowView> row = decode_row(entry.current->value());
   assert(row.ok());
   const bool indexed = row->expires_at_ms != 0 && counts(*row, entry.db, row_key);
@@ -297,8 +311,14 @@ void Tick::publish() {
   keyspace_.ahead_unsaved_ = false;
   keyspace_.latest_stamp_.store(std::max(keyspace_.hlc_.last(), keyspace_.ahead_stamp_));
   if (log_staged_) keyspace_.log_->publish();
-  overlay_.for_each(
-      [&](Overlay::Entry& entry) { keyspace_.cache_.end_commit(entry.current, !entry.base); });
+  if (changes_.purged_up_to != 0) keyspace_.purged_up_to_.store(changes_.purged_up_to);
+  overlay_.for_each([&](Overlay::Entry& entry) {
+    if (entry.removed()) {
+      keyspace_.cache_.end_removal(entry.current->hash(), entry.current->key());
+    } else {
+      keyspace_.cache_.end_commit(entry.current, !entry.base);
+    }
+  });
 }
 
 void Tick::forget_writes() {

@@ -35,6 +35,13 @@ Status check_row(const RowKeyView& key, const RowView& row) {
 
 }  // namespace
 
+Status Tick::check_database(uint16_t physical_db) const {
+  if (physical_db < keyspace_.databases_) return {};
+  return Status::invalid_argument("a row of database " + std::to_string(physical_db) +
+                                  ", of which this node has " +
+                                  std::to_string(keyspace_.databases_));
+}
+
 Result<bool> Tick::merge_row(std::string_view row_key, std::string_view row_value,
                              Deletions deletions) {
   assert(lock_ == Lock::kExclusive);
@@ -44,11 +51,8 @@ Result<bool> Tick::merge_row(std::string_view row_key, std::string_view row_valu
   if (!row.ok()) return row.status();
   const Status checked = check_row(*key, *row);
   if (!checked.ok()) return checked;
-  if (key->db >= keyspace_.databases_) {
-    return Status::invalid_argument("a row of database " + std::to_string(key->db) +
-                                    ", of which this node has " +
-                                    std::to_string(keyspace_.databases_));
-  }
+  const Status ours = check_database(key->db);
+  if (!ours.ok()) return ours;
   // Rows that a flush has killed are gone for good wherever its stamp is known.
   if (row->version.stamp <= flush_stamp(key->db)) return false;
 
@@ -128,7 +132,7 @@ Result<bool> Tick::merge_flush(uint16_t physical_db, HlcStamp stamp) {
   if (stamp == UINT64_MAX) return Status::corruption("flush: the stamp is no time");
   if (stamp <= flush_stamp(physical_db)) return false;
   save_changes();
-  DatabaseChanges before = changes_;
+  StoreChanges before = changes_;
   if (changes_.flush_stamp.empty()) changes_.flush_stamp.assign(keyspace_.databases_, 0);
   if (changes_.survivors.empty()) changes_.survivors.resize(keyspace_.databases_);
   changes_.flush_stamp[physical_db] = stamp;

@@ -55,8 +55,22 @@ void TickScan::skip_other_databases() {
   status_ = stored_->status();
 }
 
+// Rows that the tick has removed hide those that are still stored.
+void TickScan::skip_removed() {
+  while (status_.ok() && next_written_ < written_.size() && written_[next_written_]->removed()) {
+    const std::string_view key = written_[next_written_]->current->key();
+    if (stored_->valid() && stored_->key() < key) return;
+    if (stored_->valid() && stored_->key() == key) {
+      stored_->next();
+      skip_other_databases();
+    }
+    ++next_written_;
+  }
+}
+
 void TickScan::settle() {
   skip_other_databases();
+  skip_removed();
   const bool has_stored = status_.ok() && stored_->valid();
   const bool has_written = status_.ok() && next_written_ < written_.size();
   at_end_ = !has_stored && !has_written;

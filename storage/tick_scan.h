@@ -31,6 +31,7 @@ class TickScan {
  private:
   void skip_other_databases();
   void settle();
+  void skip_removed();
 
   const uint16_t db_;
   std::unique_ptr<EngineIterator> stored_;

@@ -33,7 +33,8 @@ HlcStamp Tick::stamp_above(HlcStamp floor) {
 
 Version Tick::next_version(const Located& replaced) {
   // Stamps that came from elsewhere may be ahead of our clock, and our write must win.
-  HlcStamp floor = std::max(flush_stamp(replaced.db), keyspace_.reign_floor_);
+  HlcStamp floor =
+      std::max({flush_stamp(replaced.db), keyspace_.reign_floor_, purge_floor(replaced)});
   if (replaced.row) {
     Result<RowView> row = decode_row(replaced.row->value());
     if (row.ok()) floor = std::max(floor, expiry_version_of(*row).stamp);
@@ -50,19 +51,23 @@ void Tick::write_row(Located& at, const RowView& row) {
 void Tick::write_encoded(Located& at, std::string_view row) {
   assert(lock_ == Lock::kExclusive);
   Overlay::Entry fresh;
-  if (at.entry == nullptr) {
-    fresh.base = at.row;
-    fresh.db = at.db;
-    if (at.row) {
-      Result<RowView> base = decode_row(at.row->value());
-      fresh.base_counted = base.ok() && counts(*base, at.db, at.row_key);
-      fresh.base_expires_at_ms = base.ok() ? base->expires_at_ms : 0;
-      fresh.base_expiring = fresh.base_counted && fresh.base_expires_at_ms != 0;
-    }
-  }
+  if (at.entry == nullptr) fresh = entry_over(at);
   at.row = RowBlock::make(at.hash, at.row_key, row);
   at.entry = &overlay_.set(at.entry != nullptr ? *at.entry : fresh, at.row);
   touched_uncommitted_ = true;
+}
+
+// The overlay's entry of what the tick is about to put into the place of a committed row.
+Overlay::Entry Tick::entry_over(const Located& replaced) const {
+  Overlay::Entry fresh;
+  fresh.base = replaced.row;
+  fresh.db = replaced.db;
+  if (!replaced.row) return fresh;
+  Result<RowView> base = decode_row(replaced.row->value());
+  fresh.base_counted = base.ok() && counts(*base, replaced.db, replaced.row_key);
+  fresh.base_expires_at_ms = base.ok() ? base->expires_at_ms : 0;
+  fresh.base_expiring = fresh.base_counted && fresh.base_expires_at_ms != 0;
+  return fresh;
 }
 
 void Tick::put(uint16_t db, std::string_view key, RowKind kind, std::string_view payload,
@@ -116,8 +121,8 @@ Result<int64_t> Tick::increment(uint16_t db, std::string_view key, int64_t delta
   }
   const RowView zero{RowKind::kString, counter.version, 0, "0"};
   std::string payload;
-  Result<int64_t> sum =
-      counter_add(row ? *row : zero, keyspace_.writer_id_, stamp_above(0), delta, &payload);
+  Result<int64_t> sum = counter_add(row ? *row : zero, keyspace_.writer_id_,
+                                    stamp_above(purged_up_to()), delta, &payload);
   if (sum.ok()) {
     counter.payload = payload;
     write_row(located_, counter);
@@ -135,11 +140,13 @@ Result<int64_t> Tick::increment(uint16_t db, std::string_view key, int64_t delta
 
 // A counter that begins where no live row was gets a version that every replica would choose, so
 // that two that begin it apart from each other hold one counter, and not two of which one is lost.
+// It is above what was purged, or an old row that comes back with another node would replace it.
 Version Tick::origin_version() const {
-  Version origin{flush_stamp(located_.db) + 1, 0};
+  const HlcStamp flushed = flush_stamp(located_.db);
+  const Version origin{std::max(flushed, purge_floor(located_)) + 1, 0};
   if (!located_.row) return origin;
   Result<RowView> dead = decode_row(located_.row->value());
-  if (!dead.ok() || dead->version.stamp < origin.stamp) return origin;  // flushed
+  if (!dead.ok() || dead->version.stamp <= flushed) return origin;
   Version death = dead->version;
   if (dead->kind != RowKind::kTombstone && dead->expired(now_ms_)) {
     death = std::max(Version{stamp_of_expiry(dead->expires_at_ms), 0},

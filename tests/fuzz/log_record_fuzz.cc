@@ -13,6 +13,19 @@
 namespace syntropy {
 namespace {
 
+void add(LogRecordBuilder& builder, const LogItem& item) {
+  switch (item.kind) {
+    case LogItem::Kind::kRow:
+      return builder.add_row(item.row_key, item.row_value);
+    case LogItem::Kind::kFlush:
+      return builder.add_flush(item.db, item.stamp);
+    case LogItem::Kind::kPurgeWatermark:
+      return builder.add_purge_watermark(item.stamp);
+    case LogItem::Kind::kPurge:
+      return builder.add_purge(item.stamp, item.row_key);
+  }
+}
+
 void check_records(std::string_view bytes) {
   const Result<size_t> whole = whole_log_records(bytes);
   if (!whole.ok()) return;
@@ -25,11 +38,7 @@ void check_records(std::string_view bytes) {
     LogItem item;
     Result<bool> more = reader.next(&item);
     for (; more.ok() && *more; more = reader.next(&item)) {
-      if (item.is_flush) {
-        builder.add_flush(item.db, item.stamp);
-      } else {
-        builder.add_row(item.row_key, item.row_value);
-      }
+      add(builder, item);
     }
     if (more.ok()) {
       SYNTROPY_CHECK(!builder.empty());

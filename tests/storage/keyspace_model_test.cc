@@ -167,7 +167,9 @@ class KeyspaceRun {
     ModelDatabase& database = next[db];
     const auto at = database.find(key);
     const bool there = at != database.end() && live(at->second);
-    switch (random_.below(10)) {
+    switch (random_.below(11)) {
+      case 10:
+        return purge_one(tick, key_of(db, key));
       case 0:
       case 1:
       case 2: {
@@ -219,6 +221,22 @@ class KeyspaceRun {
           std::swap(next[db], next[other]);
         }
     }
+  }
+
+  // Nothing changes for readers: what is alive stays, and what is dead they don't see.
+  void purge_one(Tick& tick, const std::string& row_key) {
+    if (random_.one_in(3)) tick.raise_purge_watermark(tick.latest_stamp());
+    const Result<bool> purged = tick.purge_row(row_key, tick.latest_stamp());
+    // With a miss the command is rolled back.
+    if (!purged.ok()) {
+      ASSERT_FALSE(tick.misses().empty());
+    }
+  }
+
+  static std::string key_of(uint16_t physical_db, std::string_view key) {
+    std::string row_key;
+    encode_row_key(physical_db, key, {}, &row_key);
+    return row_key;
   }
 
   void restart() {

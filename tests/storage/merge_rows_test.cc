@@ -16,6 +16,7 @@
 #include "storage/memory_engine.h"
 #include "storage/merge.h"
 #include "storage/tick.h"
+#include "tests/storage/derived_records.h"
 #include "tests/support/engine_helpers.h"
 #include "tests/support/manual_clock.h"
 
@@ -80,14 +81,7 @@ class Node {
     return rows;
   }
 
-  Flushes flushes() {
-    Flushes flushes;
-    for (auto& [key, value] :
-         testing::scan(engine_, flush_records_begin(), flush_records_begin() + "\xff\xff\xff")) {
-      flushes[*database_of_record(key)] = *decode_u64(value);
-    }
-    return flushes;
-  }
+  Flushes flushes() { return testing::flush_stamps(engine_); }
 
   /// Rows that no flush has killed: those that all nodes must agree on.
   Rows standing_rows() {
@@ -133,42 +127,7 @@ class Node {
   }
 
   /// Counts and the expiry index against the rows that are stored.
-  void check_derived() {
-    Flushes flushed = flushes();
-    std::map<std::string, uint64_t> wanted_index;
-    for (uint16_t db = 0; db < kDatabases; ++db) {
-      uint64_t keys = 0;
-      uint64_t expiring = 0;
-      for (auto& [key, value] : rows()) {
-        const RowView view = *decode_row(value);
-        const bool first = decode_row_key(key)->subkey.empty();
-        if (db_of(key) != db || !first || view.kind == RowKind::kTombstone) continue;
-        if (view.version.stamp <= flushed[db] || view.expired(clock_.wall_ms())) continue;
-        ++keys;
-        if (view.expires_at_ms == 0) continue;
-        ++expiring;
-        std::string record;
-        encode_expiry_key(view.expires_at_ms, key, &record);
-        wanted_index[record] = view.version.stamp;
-      }
-      run([&](Tick& tick) {
-        while (tick.drain_expired(3) > 0) {
-        }
-        EXPECT_EQ(tick.key_count(db), keys) << "database " << db;
-        EXPECT_EQ(tick.expiring_count(db), expiring) << "database " << db;
-      });
-      EXPECT_EQ(keyspace_->key_count(db), keys);
-    }
-    for (auto& [key, value] :
-         testing::scan(engine_, std::string(1, kExpiryPrefix), expiry_keys_end())) {
-      const std::string record(decode_expiry_key(key)->row_key);
-      // Those of flushed rows stay until they are due.
-      if (*decode_u64(value) <= flushed[db_of(record)]) continue;
-      EXPECT_EQ(wanted_index.count(key), 1u) << "a record too many";
-      wanted_index.erase(key);
-    }
-    EXPECT_TRUE(wanted_index.empty()) << "a record is missing";
-  }
+  void check_derived() { testing::check_derived(*keyspace_, clock_.wall_ms()); }
 
  private:
   WriterId next_writer_;

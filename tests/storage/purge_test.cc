@@ -79,12 +79,27 @@ TEST(PurgePolicy, NeverDropsLocalRecordsOrWhatItCannotRead) {
   EXPECT_FALSE(policy.may_drop("\x01", tombstone(5)));
 }
 
-TEST(PurgePolicy, NeverMeansNever) {
+TEST(PurgePolicy, WithPeersFlushedRowsAloneGo) {
   PurgePolicy policy(PurgePolicy::Mode::kNever);
   policy.set_drained_watermark(UINT64_MAX);
   EXPECT_FALSE(policy.may_drop(row_key("k"), tombstone(5)));
+  EXPECT_FALSE(policy.may_drop(row_key("k"), string_row(5, 1000)));
+  policy.set_flush_stamp(0, 5);
+  EXPECT_TRUE(policy.may_drop(row_key("k"), tombstone(5)));
+  EXPECT_TRUE(policy.may_drop(row_key("k"), string_row(5)));
+  EXPECT_FALSE(policy.may_drop(row_key("k"), string_row(6)));
+  EXPECT_FALSE(policy.may_drop(row_key("k", 1), string_row(5)));
   policy.set_mode(PurgePolicy::Mode::kImmediate);
   EXPECT_TRUE(policy.may_drop(row_key("k"), tombstone(5)));
+}
+
+TEST(PurgePolicy, ForgetsFlushes) {
+  PurgePolicy policy(PurgePolicy::Mode::kNever);
+  policy.set_flush_stamp(3, 100);
+  policy.forget_flush_stamps();
+  EXPECT_FALSE(policy.may_drop(row_key("k", 3), string_row(5)));
+  policy.set_flush_stamp(3, 5);
+  EXPECT_TRUE(policy.may_drop(row_key("k", 3), string_row(5)));
 }
 
 TEST(PurgePolicy, SaysWhatItDoes) {

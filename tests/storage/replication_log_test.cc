@@ -6,12 +6,13 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "storage/keyspace.h"
 #include "storage/local_keys.h"
 #include "storage/log_applier.h"
+#include "storage/log_record.h"
 #include "storage/memory_engine.h"
-#include "storage/row_copy.h"
 #include "storage/tick.h"
 #include "tests/support/engine_helpers.h"
 #include "tests/support/manual_clock.h"
@@ -309,55 +310,30 @@ TEST_F(ReplicationLogTest, TakingOverWhatIsThereAppendsNothing) {
   EXPECT_EQ(primary_.log().offset(), offset);
 }
 
-TEST_F(ReplicationLogTest, CopyIsOwedUntilItHasArrived) {
-  ASSERT_TRUE(primary_.put("a", std::string(300, 'x')).ok());
-  ASSERT_TRUE(primary_.put("b", std::string(300, 'x')).ok());
-  Store fresh(300);
-  auto copy = std::move(*RowCopy::open(primary_.engine(), {{0, 16383}}));
-  const LogPosition source = copy->position();
-  EXPECT_EQ(source.offset, primary_.log().offset());
+TEST_F(ReplicationLogTest, RowsFromElsewhereAreOwedUntilAllHaveArrived) {
+  ASSERT_TRUE(primary_.put("a", "1").ok());
+  ASSERT_TRUE(primary_.put("b", "1").ok());
+  std::vector<std::string> records;
+  for (const auto& [key, value] : primary_.rows()) {
+    LogRecordBuilder builder;
+    builder.add_row(key, value);
+    records.push_back(*builder.take());
+  }
+  ASSERT_EQ(records.size(), 2u);
+  const LogPosition source = primary_.log().position();
   ASSERT_TRUE(primary_.put("later", "1").ok());
-  std::string records;
-  ASSERT_TRUE(*copy->next(100, &records));
-  ASSERT_TRUE(fresh.applier().merge(records, {id('a'), source.offset}).ok());
+  Store fresh(300);
+  ASSERT_TRUE(fresh.applier().merge(records[0], {id('a'), source.offset}).ok());
   EXPECT_EQ(fresh.log().position().owed, (LogPoint{id('a'), source.offset}));
   EXPECT_EQ(fresh.log().offset(), 0u);
   ASSERT_TRUE(fresh.engine().sync().ok());
   fresh.lose_power();
   EXPECT_TRUE(fresh.log().position().owed) << "it is remembered";
-  records.clear();
-  ASSERT_TRUE(*copy->next(100, &records));
-  ASSERT_TRUE(fresh.applier().merge(records, {id('a'), source.offset}).ok());
-  EXPECT_FALSE(*copy->next(100, &records));
+  ASSERT_TRUE(fresh.applier().merge(records[1], {id('a'), source.offset}).ok());
   ASSERT_TRUE(fresh.applier().arrive(source.history, source.offset).ok());
   EXPECT_FALSE(fresh.log().position().owed);
   fresh.pull(primary_);
   EXPECT_EQ(fresh.rows(), primary_.rows());
-}
-
-TEST_F(ReplicationLogTest, CopyOfSomeSlotsHasTheirRowsAndLeavesOutFlushedOnes) {
-  for (int i = 0; i < 50; ++i) ASSERT_TRUE(primary_.put("old" + std::to_string(i), "v").ok());
-  Tick tick(primary_.keyspace());
-  tick.begin_command(primary_.clock_.wall_ms(), ReadTier::kDisk);
-  tick.begin_write();
-  tick.flush_db(0);
-  ASSERT_TRUE(tick.commit().ok());
-  for (int i = 0; i < 50; ++i) ASSERT_TRUE(primary_.put("k" + std::to_string(i), "v").ok());
-  const RowCopy::Slots halves[] = {{{0, 99}, {200, 8191}}, {{100, 199}, {8192, 16383}}};
-  for (const RowCopy::Slots& slots : halves) {
-    auto copy = std::move(*RowCopy::open(primary_.engine(), slots));
-    std::string records;
-    while (*copy->next(64, &records)) {
-    }
-    LogRecordReader reader(records);
-    LogItem item;
-    size_t rows = 0;
-    while (*reader.next(&item)) rows += !item.is_flush;
-    EXPECT_GT(rows, 10u);
-    ASSERT_TRUE(replica_.applier().merge(records, {id('a'), 0}).ok());
-  }
-  EXPECT_EQ(replica_.keyspace().key_count(0), 50u);
-  EXPECT_EQ(replica_.rows().size(), 50u);
 }
 
 TEST(StartOfReplication, KeepsTheRowsAndMakesAWriter) {
