@@ -196,6 +196,7 @@ struct RequestWriter {
   std::string operator()(const ListRequest& list) const {
     Writer writer = begin(Tag::kList);
     writer.u8(list.level);
+    writer.u8(list.checks ? 1 : 0);
     writer.nodes(list.nodes);
     return writer.out;
   }
@@ -241,12 +242,13 @@ struct ReplyWriter {
   }
   std::string operator()(const ListReply& list) const {
     Writer writer(Tag::kList);
+    writer.u8(list.checks ? 1 : 0);
     for (const std::vector<ListedRow>& rows : list.nodes) {
       writer.varint(rows.size());
       uint64_t before = 0;
       for (const ListedRow& row : rows) {
         writer.varint(row.element - std::exchange(before, row.element));
-        put_fixed16_le(&writer.out, row.check);
+        if (list.checks) put_fixed16_le(&writer.out, row.check);
       }
     }
     return writer.out;
@@ -314,6 +316,7 @@ SumsReply read_sums_reply(Reader* reader) {
 
 ListReply read_list_reply(Reader* reader) {
   ListReply list;
+  list.checks = reader->flag();
   while (reader->ok() && !reader->at_end()) {
     std::vector<ListedRow> rows(reader->count());
     uint64_t element = 0;
@@ -321,7 +324,7 @@ ListReply read_list_reply(Reader* reader) {
       const uint64_t gap = reader->varint();
       reader->require(gap <= UINT64_MAX - element);
       element += gap;
-      rows[i] = {element, reader->fixed16()};
+      rows[i] = {element, list.checks ? reader->fixed16() : uint16_t{0}};
     }
     list.nodes.push_back(std::move(rows));
     reader->require(list.nodes.size() <= kMostItems);
@@ -379,6 +382,7 @@ Result<ReconcileRequest> decode_request(std::string_view bytes) {
     case Tag::kList: {
       ListRequest list;
       list.level = reader.level(kDeepestLevel);
+      list.checks = reader.flag();
       list.nodes = reader.nodes(nodes_of_level(list.level));
       request.what = std::move(list);
       break;

@@ -14,14 +14,14 @@
 //   request  := 1:u8 session slots rows:varint check:fixed64
 //             | 2:u8 session
 //             | 3:u8 session level:u8 first:u8 words:u8 nodes
-//             | 4:u8 session level:u8 nodes
+//             | 4:u8 session level:u8 checks:u8 nodes
 //             | 5:u8 session values:u8 positions
 //             | 6:u8 session from:varint
 //             | 7:u8 session rows
 //   reply    := 1:u8 equal:u8 (rows:varint check:fixed64 sum:fixed64*4 census)?
 //             | 2:u8 census
 //             | 3:u8 missing:nodes word:fixed64*
-//             | 4:u8 (count:varint (gap:varint check:fixed16)*)*     one group a node
+//             | 4:u8 checks:u8 (count:varint (gap:varint check:fixed16?)*)*     one group a node
 //             | 5:u8 covered:varint rows | 5:u8 covered:varint marks
 //             | 6:u8 next:varint rows
 //             | 7:u8
@@ -89,6 +89,7 @@ struct SumsRequest {
 };
 struct ListRequest {
   unsigned level = 0;
+  bool checks = false;
   NodeList nodes;
 };
 struct FetchRequest {
@@ -123,13 +124,14 @@ struct SumsReply {
   NodeList missing;             // nodes below the replier's leaves
   std::vector<uint64_t> words;  // of the other nodes, in their order
 };
-/// A row in a list: its element, and 16 bits of its check.
+/// A row in a list: its element, and 16 bits of its check, or 0 where they weren't asked for.
 struct ListedRow {
   uint64_t element = 0;
   uint16_t check = 0;
   auto operator<=>(const ListedRow&) const = default;
 };
 struct ListReply {
+  bool checks = false;
   std::vector<std::vector<ListedRow>> nodes;  // ascending each
 };
 struct FetchReply {

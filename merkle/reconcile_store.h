@@ -31,8 +31,8 @@ class ReconcileStore {
   /// The mark of a row of the other node. kCorruption when it isn't a row.
   virtual Result<RowMark> mark(std::string_view key, std::string_view value) const = 0;
 
-  /// Merges rows of the other node into its own (storage/merge.h). The tree shows the result when
-  /// it returns.
+  /// Merges rows of the other node into its own (storage/merge.h). Tree and rows show the result
+  /// when it returns; or, of a store as of one moment, never.
   virtual Status merge(std::span<const ReconcileRow> rows) = 0;
 };
 

@@ -222,7 +222,7 @@ void Reconciler::descend(NodeId node) {
 }
 
 Status Reconciler::hear(const Asked& asked, const ListReply& reply) {
-  if (reply.nodes.size() > asked.nodes.size() || asked.nodes.empty()) {
+  if (reply.nodes.size() > asked.nodes.size() || asked.nodes.empty() || reply.checks != thorough_) {
     return Status::corruption("a reconcile list that doesn't fit its request");
   }
   if (reply.nodes.empty()) {
@@ -246,7 +246,7 @@ Status Reconciler::compare_list(NodeId node, const std::vector<ListedRow>& their
       first_position(node.level, node.index), first_position(node.level, node.index + 1),
       [&](const RowMark& mark, std::string_view key, std::string_view) {
         ++summary_.rows_read;
-        const ListedRow row{mark.element, static_cast<uint16_t>(mark.check)};
+        const ListedRow row{mark.element, static_cast<uint16_t>(thorough_ ? mark.check : 0)};
         const auto same = std::lower_bound(theirs.begin(), theirs.end(), row);
         if (same != theirs.end() && *same == row) {
           known[static_cast<size_t>(same - theirs.begin())] = true;

@@ -96,7 +96,7 @@ bool Reconciler::ask_list(std::vector<std::string>* requests) {
   Asked asked{first->second.round, first->first};
   asked.nodes = take_nodes(&first->second.items, options_.window_nodes);
   if (first->second.items.empty()) lists_.erase(first);
-  send({0, ListRequest{asked.level, asked.nodes}}, asked, requests);
+  send({0, ListRequest{asked.level, thorough_, asked.nodes}}, asked, requests);
   return true;
 }
 

@@ -61,6 +61,7 @@ struct Answer {
 
   ReconcileReply operator()(const ListRequest& request) const {
     ListReply reply;
+    reply.checks = request.checks;
     size_t left = kMostItems;
     for (const uint64_t index : request.nodes) {
       std::vector<ListedRow> rows;
@@ -69,7 +70,8 @@ struct Answer {
           first_position(request.level, index), first_position(request.level, index + 1),
           [&](const RowMark& mark, std::string_view, std::string_view) {
             fits = rows.size() < left;
-            if (fits) rows.push_back({mark.element, static_cast<uint16_t>(mark.check)});
+            const uint64_t check = request.checks ? mark.check : 0;
+            if (fits) rows.push_back({mark.element, static_cast<uint16_t>(check)});
             return fits;
           });
       if (!status.ok()) return refusal(status);

@@ -32,8 +32,11 @@ constexpr uint64_t unfold(uint64_t x, int shift) {
 
 RowMark mark_row(uint16_t slot, uint32_t hash, std::string_view row_key,
                  std::string_view row_value) {
-  const uint64_t seed = XXH3_64bits(row_key.data(), row_key.size());
-  const XXH128_hash_t digest = XXH3_128bits_withSeed(row_value.data(), row_value.size(), seed);
+  return mark_row(slot, hash, XXH3_64bits(row_key.data(), row_key.size()), row_value);
+}
+
+RowMark mark_row(uint16_t slot, uint32_t hash, uint64_t key_hash, std::string_view row_value) {
+  const XXH128_hash_t digest = XXH3_128bits_withSeed(row_value.data(), row_value.size(), key_hash);
   uint64_t content = digest.high64 >> kPositionBits;
   if (content == 0) content = 1;
   return {(row_position(slot, hash) << kContentBits) | content, digest.low64};

@@ -43,6 +43,8 @@ struct RowMark {
 /// `hash` is the one in the row key (32 bits). Key and value are the encoded ones.
 RowMark mark_row(uint16_t slot, uint32_t hash, std::string_view row_key,
                  std::string_view row_value);
+/// The same, for who has the XXH3, 64 bits, of the row key already.
+RowMark mark_row(uint16_t slot, uint32_t hash, uint64_t key_hash, std::string_view row_value);
 
 constexpr uint64_t row_position(uint16_t slot, uint32_t hash) {
   return (uint64_t{slot} << (kPositionBits - kSlotBits)) | (hash >> 10);

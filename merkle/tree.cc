@@ -46,15 +46,41 @@ Tree::Tree() : slots_(kSlotCount) {
   }
 }
 
+Tree::Tree(const Tree& other) : levels_(other.levels_), slots_(other.slots_) {
+  // Neither may change what both have from here on.
+  ++other.copies_;
+  copies_ = other.copies_;
+}
+
+// The slot's nodes, to be changed. Whether a copy still lives isn't asked: it may be used, or let
+// go of, by another thread.
+Tree::Nodes& Tree::own_nodes(SlotLevels& slot) {
+  if (slot.copies != copies_) {
+    slot.nodes = std::make_shared<Nodes>(*slot.nodes);
+    slot.copies = copies_;
+  }
+  return *slot.nodes;
+}
+
+// Null: a slot of depth 0 has none.
+Tree::Nodes* Tree::new_nodes(SlotLevels& slot, unsigned depth) {
+  slot.depth = depth;
+  slot.nodes = depth == 0 ? nullptr : std::make_shared<Nodes>(level_offset(depth + 2));
+  slot.copies = copies_;
+  return slot.nodes.get();
+}
+
 template <typename Change>
 void Tree::change(uint64_t position, Change change) {
   for (unsigned level = 0; level <= kSlotLevel; level += 2) {
     change(levels_[level / 2][node_of(level, position)]);
   }
   SlotLevels& slot = slots_[slot_of_position(position)];
+  if (slot.depth == 0) return;
+  Nodes& nodes = own_nodes(slot);
   for (unsigned below = 2; below <= slot.depth; below += 2) {
     const uint64_t index = node_of(kSlotLevel + below, position) & (nodes_of_level(below) - 1);
-    change(slot.nodes[level_offset(below) + index]);
+    change(nodes[level_offset(below) + index]);
   }
 }
 
@@ -87,19 +113,17 @@ bool Tree::wants_rebuild(uint16_t slot) const {
 
 void Tree::rebuild(uint16_t slot, std::span<const RowMark> rows) {
   Summary sum;
-  SlotLevels& levels = slots_[slot];
-  levels.depth = depth_for(rows.size());
-  levels.nodes.assign(level_offset(levels.depth + 2), Summary{});
-  levels.nodes.shrink_to_fit();
+  const unsigned depth = depth_for(rows.size());
+  Nodes* const nodes = new_nodes(slots_[slot], depth);
   for (const RowMark& row : rows) {
     const uint64_t position = position_of(row.element);
     assert(slot_of_position(position) == slot);
     Summary one;
     one.add(row);
     sum += one;
-    for (unsigned below = 2; below <= levels.depth; below += 2) {
+    for (unsigned below = 2; below <= depth; below += 2) {
       const uint64_t index = node_of(kSlotLevel + below, position) & (nodes_of_level(below) - 1);
-      levels.nodes[level_offset(below) + index] += one;
+      (*nodes)[level_offset(below) + index] += one;
     }
   }
   replace(slot, sum);
@@ -120,22 +144,19 @@ void Tree::replace(uint16_t slot, const Summary& sum) {
 std::span<const Summary> Tree::leaves(uint16_t slot) const {
   const SlotLevels& levels = slots_[slot];
   if (levels.depth == 0) return {&levels_.back()[slot], 1};
-  return std::span(levels.nodes).subspan(level_offset(levels.depth));
+  return std::span(*levels.nodes).subspan(level_offset(levels.depth));
 }
 
 bool Tree::restore(uint16_t slot, std::span<const Summary> leaves) {
   unsigned depth = 0;
   while (depth < kMostDepth && nodes_of_level(depth) < leaves.size()) depth += 2;
   if (leaves.size() != nodes_of_level(depth)) return false;
-  SlotLevels& levels = slots_[slot];
-  levels.depth = depth;
-  levels.nodes.assign(level_offset(depth + 2), Summary{});
-  levels.nodes.shrink_to_fit();
+  Nodes* const nodes = new_nodes(slots_[slot], depth);
   Summary sum;
   for (size_t i = 0; i < leaves.size(); ++i) {
     sum += leaves[i];
     for (unsigned below = 2; below <= depth; below += 2) {
-      levels.nodes[level_offset(below) + (i >> (depth - below))] += leaves[i];
+      (*nodes)[level_offset(below) + (i >> (depth - below))] += leaves[i];
     }
   }
   replace(slot, sum);
@@ -151,7 +172,7 @@ const Summary& Tree::kept_node(unsigned level, uint64_t index) const {
   if (level <= kSlotLevel) return levels_[level / 2][index];
   const unsigned below = level - kSlotLevel;
   const SlotLevels& slot = slots_[index >> below];
-  return slot.nodes[level_offset(below) + (index & (nodes_of_level(below) - 1))];
+  return (*slot.nodes)[level_offset(below) + (index & (nodes_of_level(below) - 1))];
 }
 
 Summary Tree::node(unsigned level, uint64_t index) const {

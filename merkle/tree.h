@@ -20,12 +20,18 @@
 //
 // Memory: 48 bytes a node: 1 MiB for the levels down to the slots, about 3 bytes a row below.
 //
-// Thread safety: none; calls of const functions may run beside each other.
+// A copy is a tree as of that moment. It shares what lies below the slots; a tree that changes a
+// slot copies that slot's nodes first. So a copy costs a millisecond, and later as much memory as
+// slots have changed.
+//
+// Thread safety: none; calls of const functions may run beside each other. A tree and its copies
+// may be used by a thread each.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -66,6 +72,10 @@ unsigned depth_for(uint64_t rows);
 class Tree {
  public:
   Tree();
+  Tree(const Tree& other);
+  Tree(Tree&& other) = default;
+  Tree& operator=(const Tree&) = delete;
+  Tree& operator=(Tree&& other) = default;
 
   void add(const RowMark& row);
   /// `row` was added, with the same element and check.
@@ -97,19 +107,25 @@ class Tree {
   Summary root(const SlotRanges& slots) const { return within(0, 0, slots); }
 
  private:
+  using Nodes = std::vector<Summary>;
   struct SlotLevels {
     unsigned depth = 0;
-    std::vector<Summary> nodes;  // of the even levels below the slot, one after the other
+    uint64_t copies = 0;           // of this tree when `nodes` became its own
+    std::shared_ptr<Nodes> nodes;  // of the even levels below the slot, one after the other
   };
 
   template <typename Change>
   void change(uint64_t position, Change change);
 
+  Nodes& own_nodes(SlotLevels& slot);
+  Nodes* new_nodes(SlotLevels& slot, unsigned depth);
   void replace(uint16_t slot, const Summary& sum);
   const Summary& kept_node(unsigned level, uint64_t index) const;
 
   std::array<std::vector<Summary>, kSlotLevel / 2 + 1> levels_;  // the even ones
   std::vector<SlotLevels> slots_;
+  /// How often this tree was copied, so that it knows what it may share.
+  mutable uint64_t copies_ = 0;
 };
 
 }  // namespace syntropy

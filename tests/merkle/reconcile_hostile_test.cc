@@ -94,7 +94,7 @@ TEST(ReconcileHostile, RepliesOfAnotherKindAreRefused) {
   mine.put(5, "k", "v");
   const std::vector<ReconcileReply> replies = {
       CensusReply{Census::from_bytes(std::string(32768, 0), kFullCensusBits)}, SumsReply{{}, {1}},
-      ListReply{{{}}}, FetchReply{1, false, {}, {}}, ErrorReply{"no"}};
+      ListReply{false, {{}}}, FetchReply{1, false, {}, {}}, ErrorReply{"no"}};
   for (const ReconcileReply& reply : replies) {
     Reconciler reconciler(&mine, {}, nullptr);
     EXPECT_EQ(reconciler.take_requests().size(), 1u);

@@ -33,7 +33,7 @@ TEST(ReconcileMessage, RequestsComeBack) {
   EXPECT_EQ(sums.first, 1u);
   EXPECT_EQ(sums.words, 3u);
   EXPECT_EQ(sums.nodes, (NodeList{0, 1, 2, 9, 16383}));
-  EXPECT_EQ(round_trip(ListRequest{18, {5, 7}}).nodes, (NodeList{5, 7}));
+  EXPECT_EQ(round_trip(ListRequest{18, true, {5, 7}}).nodes, (NodeList{5, 7}));
   const auto fetch = round_trip(FetchRequest{true, {0, 1, kPositions - 1}});
   EXPECT_TRUE(fetch.values);
   EXPECT_EQ(fetch.positions, (std::vector<uint64_t>{0, 1, kPositions - 1}));
@@ -59,8 +59,10 @@ TEST(ReconcileMessage, RepliesComeBack) {
   const auto sums = reply_round_trip(SumsReply{{4, 5}, {1, UINT64_MAX}});
   EXPECT_EQ(sums.missing, (NodeList{4, 5}));
   EXPECT_EQ(sums.words, (std::vector<uint64_t>{1, UINT64_MAX}));
-  const ListReply list{{{{1, 2}, {UINT64_MAX, 3}}, {}, {{5, 5}, {5, 6}}}};
+  const ListReply list{true, {{{1, 2}, {UINT64_MAX, 3}}, {}, {{5, 5}, {5, 6}}}};
   EXPECT_EQ(reply_round_trip(list).nodes, list.nodes);
+  const ListReply without{false, {{{1, 0}, {UINT64_MAX, 0}}, {}, {{5, 0}}}};
+  EXPECT_EQ(reply_round_trip(without).nodes, without.nodes);
   EXPECT_EQ(reply_round_trip(FetchReply{2, true, kRows, {}}).rows, kRows);
   const std::vector<MarkedKey> marks = {{"k", {1, 2}}};
   EXPECT_EQ(reply_round_trip(FetchReply{1, false, {}, marks}).marks, marks);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "storage/base/random.h"
@@ -113,6 +114,47 @@ TEST(Tree, RebuildMendsWhatWasWrong) {
     EXPECT_EQ(other.node(level, 0), right.node(level, 0)) << level;
   }
   EXPECT_EQ(other.node(kSlotLevel, kSlotCount - 1), right.node(kSlotLevel, kSlotCount - 1));
+}
+
+TEST(Tree, CopyIsTheTreeOfThatMoment) {
+  SeededRandom random(4);
+  Tree tree;
+  std::vector<RowMark> rows;
+  for (int i = 0; i < 400; ++i) {
+    RowMark row = random_mark(random);
+    row.element >>= 14;  // all in slot 0
+    rows.push_back(row);
+  }
+  tree.rebuild(0, rows);
+  ASSERT_GT(tree.depth(0), 0u);
+  const auto same = [](const Tree& a, const Tree& b) {
+    if (a.depth(0) != b.depth(0) || a.node(0, 0) != b.node(0, 0)) return false;
+    const auto mine = a.leaves(0);
+    const auto theirs = b.leaves(0);
+    return std::equal(mine.begin(), mine.end(), theirs.begin(), theirs.end());
+  };
+  // Changes of the one, of the other, and of a copy of a copy, in place and anew.
+  const std::vector<RowMark> half(rows.begin(), rows.begin() + 200);
+  Tree reference;
+  reference.rebuild(0, rows);
+  Tree copy = tree;
+  Tree second = copy;
+  EXPECT_TRUE(same(copy, reference));
+  tree.remove(rows.back());
+  EXPECT_TRUE(same(copy, reference));
+  EXPECT_TRUE(same(second, reference));
+  copy.rebuild(0, half);
+  EXPECT_TRUE(same(second, reference));
+  tree.add(rows.back());
+  EXPECT_TRUE(same(tree, reference));
+  second.remove(rows.front());
+  EXPECT_TRUE(same(tree, reference));
+  EXPECT_FALSE(same(second, reference));
+  second.add(rows.front());
+  const Tree third = tree;
+  tree.update(rows.back(), {rows.back().element, rows.back().check + 1});
+  EXPECT_TRUE(same(third, reference));
+  EXPECT_FALSE(same(tree, reference));
 }
 
 }  // namespace
