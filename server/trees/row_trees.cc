@@ -21,10 +21,10 @@ constexpr auto kRetryInterval = std::chrono::milliseconds(5000);  // after a fai
 // Changes that wait for the tree before writers have to help.
 constexpr size_t kMostNoted = size_t{1} << 21;
 
-RowMark mark_encoded(std::string_view row_key, std::string_view row_value) {
-  const auto slot = load_be<uint16_t>(row_key.data());
-  const auto hash = load_be<uint32_t>(row_key.data() + 2 * sizeof(uint16_t));
-  return mark_row(slot, hash, row_key, row_value);
+RowMark mark_encoded(const RowChange& change, std::string_view row_value) {
+  const auto slot = load_be<uint16_t>(change.row_key.data());
+  const auto hash = load_be<uint32_t>(change.row_key.data() + 2 * sizeof(uint16_t));
+  return mark_row(slot, hash, change.key_hash, row_value);
 }
 
 constexpr uint64_t database_bit(uint16_t db) { return uint64_t{1} << (db % 64); }
@@ -61,8 +61,8 @@ void RowTrees::changing(uint64_t commit, Killed killed, std::span<const RowChang
   for (const RowChange& change : changes) {
     MarkChange mark;
     if (!change.before.empty() && !options_.forget_what_was)
-      mark.before = mark_encoded(change.row_key, change.before);
-    if (!change.after.empty()) mark.after = mark_encoded(change.row_key, change.after);
+      mark.before = mark_encoded(change, change.before);
+    if (!change.after.empty()) mark.after = mark_encoded(change, change.after);
     marks_.push_back(mark);
   }
   const std::lock_guard lock(noted_mutex_);
@@ -179,6 +179,28 @@ Result<RowTrees::Access> RowTrees::access(const SlotRanges& slots) {
   return Status::unavailable(fmt::format(
       "the trees are being made: the rows of {} slots are still to be read; ask again later",
       stale));
+}
+
+Result<RowTrees::Frozen> RowTrees::freeze(const SlotRanges& slots,
+                                          const std::function<void()>& at_that_moment) {
+  if (!options_.background) {
+    const Status ready = make_ready();
+    if (!ready.ok()) return ready;
+  }
+  {
+    const Access before(*this);  // so that there is little left to do while writers wait
+  }
+  Frozen frozen;
+  Status ready;
+  frozen.rows = keyspace_.freeze([&](uint64_t) {
+    const Result<Access> access = this->access(slots);
+    ready = access.status();
+    if (ready.ok()) frozen.tree = std::make_unique<const Tree>(access->tree());
+    if (at_that_moment) at_that_moment();
+  });
+  if (!ready.ok()) return ready;
+  frozen.databases = databases();
+  return frozen;
 }
 
 // --- reading rows --------------------------------------------------------------------------------

@@ -93,6 +93,15 @@ class RowTrees final : private RowChangeListener {
   };
   /// kUnavailable while slots among `slots` are stale: how many.
   Result<Access> access(const SlotRanges& slots);
+  /// The tree and the rows as of one moment. Writers wait for about a millisecond; what is frozen
+  /// holds back the engine from removing what is replaced, and should not live for hours.
+  struct Frozen {
+    std::unique_ptr<const Tree> tree;
+    FrozenRows rows;
+    std::vector<uint16_t> databases;  // as databases()
+  };
+  /// `at_that_moment`, if given, is called while nothing is committed. kUnavailable as access().
+  Result<Frozen> freeze(const SlotRanges& slots, const std::function<void()>& at_that_moment);
   /// Reads the rows of stale slots now, until none is left.
   Status make_ready();
 

@@ -52,7 +52,9 @@ Status RowTrees::load() {
   begin_anew(Killed::kNone);
   clear(/*stale=*/rows);
   if (rows) {
-    spdlog::info("the trees are made anew from the rows, in the background");
+    if (options_.background) {
+      spdlog::info("the trees are made anew from the rows, in the background");
+    }
     return {};
   }
   // Without a file that says so, nobody would know that the journal is all there is.

@@ -8,11 +8,10 @@
 
 #include <functional>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "merkle/reconcile_store.h"
+#include "server/trees/covered_rows.h"
 #include "server/trees/row_trees.h"
 #include "storage/keyspace.h"
 
@@ -31,30 +30,22 @@ class TreeRows final : public ReconcileStore {
   void end();
 
   const Tree& tree() const override { return access_->tree(); }
-  Status visit(uint64_t first, uint64_t end, const Visitor& visitor) const override;
-  Result<RowMark> mark(std::string_view key, std::string_view value) const override;
+  Status visit(uint64_t first, uint64_t end, const Visitor& visitor) const override {
+    return rows_->visit(first, end, visitor);
+  }
+  Result<RowMark> mark(std::string_view key, std::string_view value) const override {
+    return mark_of_row(key, value);
+  }
   /// kUnavailable when the node follows another one.
   Status merge(std::span<const ReconcileRow> rows) override;
 
  private:
-  struct Shown {
-    RowMark mark;
-    std::string key;
-    std::string value;
-  };
-  using Show = std::function<bool(const RowMark&, std::string_view, std::string_view)>;
-
-  Status visit_database(uint16_t db, uint64_t first, uint64_t end, const Show& show) const;
-  Status visit_slot(uint64_t first, uint64_t end, const Visitor& visitor, bool* stop) const;
-
   Keyspace& keyspace_;
   RowTrees& trees_;
   const std::function<Status()> merged_;
   SlotRanges slots_;
   std::optional<RowTrees::Access> access_;
-  RowCoverage coverage_;
-  std::vector<uint16_t> databases_;
-  mutable uint64_t rows_read_ = 0;  // since begin()
+  std::optional<CoveredRows> rows_;
 };
 
 }  // namespace syntropy
