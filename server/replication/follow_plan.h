@@ -5,9 +5,10 @@
 // follows from the point up to which both are the same. Rows that it owes (storage/lineage.h) to a
 // point that the primary's log doesn't have, it can't tell from others, so it hands over all.
 //
-// Thread safety: a pure function.
+// Thread safety: pure functions.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 
@@ -25,6 +26,15 @@ struct FollowPlan {
   };
   HandOver hand_over = HandOver::kNothing;
 };
+
+/// Whether the replica's rows come from the primary's shard, so that what was purged there may be
+/// among them. A node that was of another shard has no log to go on from, and owes what it has to
+/// that one's (LogApplier::Keep::kRows).
+inline bool is_of_shard(const LogPosition& primary, const LogPosition& replica) {
+  if (!replica.history.empty() || !replica.owed) return true;
+  return std::any_of(primary.history.begin(), primary.history.end(),
+                     [&](const Lineage& lineage) { return lineage.id == replica.owed->lineage; });
+}
 
 inline FollowPlan plan_to_follow(const LogPosition& primary, const LogPosition& replica) {
   FollowPlan plan;

@@ -6,8 +6,18 @@
 //   HandOverData ... --------------------->
 //           <------------------------------  HandOverAck ...
 //           <------------------------------  Begin           the log from here on, or a copy and it
-//           <------------------------------  LogData ..., CopyData ..., PrimaryHeartbeat
+//           <------------------------------  LogData ..., PrimaryHeartbeat
 //   ReplicaAck ... ----------------------->
+//           <------------------------------  Compare         once in a while: are we equal?
+//
+// A comparison of rows (comparison.h) is part of a hand-over and of a copy where the logs don't
+// tell which rows they are about, and follows Compare. It has a number, its *round*; a message of
+// another round than the present one is ignored.
+//
+//   Ask ... ------------------------------>
+//           <------------------------------  Reply ...
+//   ReplyAck ... ------------------------->
+//           <------------------------------  AskAck ...
 //
 // All but Follow carry the session that Follow named; those of another session are ignored, so that
 // nothing of a former connection can do harm. Every message may be lost, doubled or late: data says
@@ -19,11 +29,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <variant>
-#include <vector>
 
 #include "storage/lineage.h"
+#include "storage/version.h"
 
 namespace syntropy {
 
@@ -40,12 +49,15 @@ struct StreamPiece {
 struct Follow {
   ReplicationSessionId session = 0;
   LogPosition position;
-  /// First and last slot of the ranges to be copied, should a copy be needed.
-  std::vector<std::pair<uint16_t, uint16_t>> slots;
+  HlcStamp purged = 0;  // RowSessions::purged_for_sure()
 };
 
-/// The replica is to hand over what it has beyond `common`, up to where both logs are the same; all
-/// its rows if that isn't known.
+/// The rounds of comparisons that are part of the way to follow; later ones are checks.
+inline constexpr uint64_t kHandOverRound = 1;
+inline constexpr uint64_t kCopyRound = 2;
+
+/// The replica is to hand over what it has beyond `common`, up to where both logs are the same; or,
+/// if that isn't known, those of its rows that differ, in a comparison.
 struct HandOver {
   ReplicationSessionId session = 0;
   std::optional<uint64_t> common;
@@ -61,14 +73,26 @@ struct HandOverAck {
   uint64_t received = 0;  // as StreamSender::acknowledged()
 };
 
+/// What the other side of a comparison has to know of a store, as of the moment of its rows.
+struct StoreMarks {
+  /// A log record (storage/log_record.h) of its flush stamps, or nothing.
+  std::string flushes;
+  /// No later write of that node has a stamp up to this one.
+  HlcStamp clock = 0;
+  /// Keyspace::purged_up_to().
+  HlcStamp purged = 0;
+};
+
 /// What comes now. Sent until a ReplicaAck shows that it came.
 struct Begin {
   ReplicationSessionId session = 0;
   History history;                 // the primary's
   std::optional<uint64_t> common;  // the replica's own log counts up to here; nullopt: not at all
   std::optional<LogPoint> owed;    // the primary's log has what the replica handed over by here
-  bool copy = false;               // rows come as well, because the log doesn't reach back
-  uint64_t log_offset = 0;         // where LogData begins: `common`, or the moment of the copy
+  /// Rows have to be compared as well, because the log doesn't reach back.
+  bool copy = false;
+  uint64_t log_offset = 0;  // where LogData begins: `common`, or the moment of the primary's rows
+  StoreMarks marks;         // copy: of the primary
 };
 
 struct LogData {
@@ -77,9 +101,37 @@ struct LogData {
   uint64_t log_end = 0;  // where the primary's log ends now
 };
 
-struct CopyData {
+/// The replica is to compare its rows with the primary's, both as of this point of the log. Sent
+/// before what the log has beyond it.
+struct Compare {
   ReplicationSessionId session = 0;
+  uint64_t round = 0;
+  uint64_t offset = 0;
+  StoreMarks marks;
+};
+
+struct Ask {
+  ReplicationSessionId session = 0;
+  uint64_t round = 0;
   StreamPiece piece;
+};
+
+struct AskAck {
+  ReplicationSessionId session = 0;
+  uint64_t round = 0;
+  uint64_t received = 0;  // as StreamSender::acknowledged()
+};
+
+struct Reply {
+  ReplicationSessionId session = 0;
+  uint64_t round = 0;
+  StreamPiece piece;
+};
+
+struct ReplyAck {
+  ReplicationSessionId session = 0;
+  uint64_t round = 0;
+  uint64_t received = 0;  // the same
 };
 
 struct PrimaryHeartbeat {
@@ -95,16 +147,15 @@ struct Refused {
 /// Sent when something of it changed, and as a heartbeat.
 struct ReplicaAck {
   ReplicationSessionId session = 0;
-  uint64_t log_received = 0;   // as StreamSender::acknowledged()
-  uint64_t copy_received = 0;  // the same
+  uint64_t log_received = 0;  // as StreamSender::acknowledged()
   /// False while a copy is under way: the offsets below say nothing yet.
   bool following = false;
   uint64_t applied = 0;       // visible to readers of the replica
   uint64_t acknowledged = 0;  // as durable as the replica's appendfsync demands; <= applied
 };
 
-using ReplicaMessage = std::variant<Follow, HandOverData, ReplicaAck>;
-using PrimaryMessage =
-    std::variant<Refused, HandOver, HandOverAck, Begin, LogData, CopyData, PrimaryHeartbeat>;
+using ReplicaMessage = std::variant<Follow, HandOverData, ReplicaAck, Ask, ReplyAck>;
+using PrimaryMessage = std::variant<Refused, HandOver, HandOverAck, Begin, LogData,
+                                    PrimaryHeartbeat, Compare, AskAck, Reply>;
 
 }  // namespace syntropy

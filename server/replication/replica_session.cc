@@ -9,27 +9,34 @@ namespace syntropy {
 namespace {
 
 bool same(const ReplicaAck& a, const ReplicaAck& b) {
-  return a.log_received == b.log_received && a.copy_received == b.copy_received &&
-         a.following == b.following && a.applied == b.applied && a.acknowledged == b.acknowledged;
+  return a.log_received == b.log_received && a.following == b.following && a.applied == b.applied &&
+         a.acknowledged == b.acknowledged;
 }
 
 }  // namespace
 
-Status apply_store_op(LogApplier& applier, const StoreOp& op) {
+StoreOpResult apply_store_op(LogApplier& applier, const StoreOp& op) {
   switch (op.kind) {
     case StoreOp::Kind::kFollow:
-      return applier.follow(op.history, op.offset, op.owed);
+      return {applier.follow(op.history, op.offset, op.owed), {}};
     case StoreOp::Kind::kAppend:
-      return applier.append(op.offset, op.records);
+      return {applier.append(op.offset, op.records), {}};
     case StoreOp::Kind::kMerge:
-      return applier.merge(op.records, op.source);
-    case StoreOp::Kind::kArrive:
-      return applier.arrive(op.history, op.offset);
+      return {applier.merge(op.records, op.source), {}};
+    case StoreOp::Kind::kArrive: {
+      const Status purged = op.records.empty() ? Status() : applier.purge_as_told(op.records);
+      if (!purged.ok()) return {purged, {}};
+      return {applier.arrive(op.history, op.offset), {}};
+    }
+    case StoreOp::Kind::kCompare:
+      break;
   }
-  return {};
+  Result<RowStep> step = ask_work(*op.comparison);
+  if (!step.ok()) return {step.status(), {}};
+  return {{}, std::move(*step)};
 }
 
-ReplicaSession::ReplicaSession(ReplicationLog& log, RowSources& rows, RowCopy::Slots slots,
+ReplicaSession::ReplicaSession(ReplicationLog& log, RowSessions& rows, SlotRanges slots,
                                const ReplicationSessionOptions& options, Random& random, TimeMs now)
     : log_(log),
       rows_(rows),
@@ -43,12 +50,13 @@ void ReplicaSession::forget_session() {
   session_ = 0;
   ask_at_ = UINT64_MAX;
   own_log_.reset();
-  own_rows_.reset();
   hand_over_.reset();
   begin_.reset();
   follow_asked_ = false;
   log_in_.reset();
-  copy_in_.reset();
+  comparison_.reset();
+  purges_.clear();
+  pulled_rows_ = 0;
   acknowledged_ = 0;
   sent_ack_.reset();
   ack_at_ = UINT64_MAX;
@@ -90,17 +98,21 @@ void ReplicaSession::step(const PrimaryMessage& message, TimeMs now) {
 
 void ReplicaSession::on(const Refused& message, TimeMs now) { fail(message.reason, now); }
 
-void ReplicaSession::on(const HandOver& message, TimeMs now) {
+void ReplicaSession::begin_comparison(uint64_t round, ComparisonAsker::Purpose purpose,
+                                      RowFlow flow, StoreMarks theirs, uint64_t offset) {
+  comparison_.emplace(round, purpose, rows_.questions(flow, slots_), std::move(theirs), offset,
+                      options_.stream);
+}
+
+void ReplicaSession::on(const HandOver& message, TimeMs) {
   if (state_ != State::kAsking) return;
   state_ = State::kHandingOver;
-  hand_over_.emplace(0, options_.stream);
   if (message.common && log_.covers(*message.common)) {
+    hand_over_.emplace(0, options_.stream);
     own_log_ = std::make_unique<LogReader>(log_, *message.common);
-    return;
+  } else {
+    begin_comparison(kHandOverRound, ComparisonAsker::Purpose::kHandOver, RowFlow::kPush, {}, 0);
   }
-  Result<std::unique_ptr<RowSource>> rows = rows_.open(slots_);
-  if (!rows.ok()) return fail(std::string(rows.status().message()), now);
-  own_rows_ = std::move(*rows);
 }
 
 void ReplicaSession::on(const HandOverAck& message, TimeMs now) {
@@ -112,51 +124,74 @@ void ReplicaSession::on(const Begin& message, TimeMs now) {
     sent_ack_.reset();
     return;
   }
-  if (state_ == State::kHandingOver && !hand_over_->finished()) return;
+  if (state_ == State::kHandingOver &&
+      !(hand_over_ ? hand_over_->finished() : comparison_->done())) {
+    return;
+  }
   if (message.history.empty() || (message.common && *message.common > log_.offset()) ||
       (!message.copy && message.common != message.log_offset)) {
     return fail("the primary says what can't be", now);
   }
   own_log_.reset();
-  own_rows_.reset();
   hand_over_.reset();
+  comparison_.reset();
   ask_at_ = UINT64_MAX;
   begin_ = message;
   log_in_.emplace(message.log_offset);
-  if (message.copy) copy_in_.emplace(0);
+  if (message.copy) {
+    begin_comparison(kCopyRound, ComparisonAsker::Purpose::kCopy, RowFlow::kPull, message.marks, 0);
+  }
   state_ = message.copy ? State::kCopying : State::kFollowing;
   backoff_ms_ = options_.backoff_min_ms;
 }
 
-void ReplicaSession::accept(std::optional<RecordReceiver>& stream, const StreamPiece& piece,
-                            TimeMs now) {
-  if (!stream) return;  // Begin has yet to come: it will be sent again
-  const uint64_t before = stream->received();
-  const Status accepted = stream->accept(piece);
-  if (!accepted.ok()) return fail(std::string(accepted.message()), now);
-  // Nothing new: the acknowledgement was lost, or is late.
-  if (stream->received() == before && !stream->has_records()) sent_ack_.reset();
-}
-
 void ReplicaSession::on(const LogData& message, TimeMs now) {
   primary_log_end_ = message.log_end;
-  accept(log_in_, message.piece, now);
-}
-
-void ReplicaSession::on(const CopyData& message, TimeMs now) {
-  accept(copy_in_, message.piece, now);
+  if (!log_in_) return;  // Begin has yet to come: it will be sent again
+  const uint64_t before = log_in_->received();
+  const Status accepted = log_in_->accept(message.piece);
+  if (!accepted.ok()) return fail(std::string(accepted.message()), now);
+  // Nothing new: the acknowledgement was lost, or is late.
+  if (log_in_->received() == before && !log_in_->has_records()) sent_ack_.reset();
 }
 
 void ReplicaSession::on(const PrimaryHeartbeat& message, TimeMs) {
   primary_log_end_ = message.log_end;
 }
 
-void ReplicaSession::stored(const Status& result, TimeMs now) {
+void ReplicaSession::on(const Compare& message, TimeMs) {
+  if (state_ != State::kFollowing || message.round <= kCopyRound) return;
+  // One at a time; the message comes again.
+  if (comparison_ && (!comparison_->done() || comparison_->round() >= message.round)) return;
+  begin_comparison(message.round, ComparisonAsker::Purpose::kCheck, RowFlow::kBoth, message.marks,
+                   message.offset);
+  if (log_in_->taken() > message.offset) comparison_->give_up();
+}
+
+void ReplicaSession::on(const AskAck& message, TimeMs now) {
+  if (!comparison_ || comparison_->round() != message.round) return;
+  comparison_->acknowledged(message.received, now);
+}
+
+void ReplicaSession::on(const Reply& message, TimeMs now) {
+  if (!comparison_ || comparison_->round() != message.round) return;
+  const Status accepted = comparison_->accept(message.piece);
+  if (!accepted.ok()) fail(std::string(accepted.message()), now);
+}
+
+void ReplicaSession::stored(const StoreOpResult& result, TimeMs now) {
   const std::optional<StoreOp::Kind> kind = std::exchange(op_, std::nullopt);
   if (!kind || op_session_ != session_ || session_ == 0) return;
-  if (!result.ok()) return fail(std::string(result.message()), now);
+  if (*kind == StoreOp::Kind::kCompare && result.status.is(StatusCode::kUnavailable) &&
+      comparison_ && comparison_->purpose() == ComparisonAsker::Purpose::kCheck) {
+    return comparison_->give_up();  // the trees are being made; it will be asked again
+  }
+  if (!result.status.ok()) return fail(std::string(result.status.message()), now);
+  if (*kind == StoreOp::Kind::kCompare && comparison_) {
+    pulled_rows_ = result.step.pulled;
+    comparison_->worked(result.step);
+  }
   if (*kind == StoreOp::Kind::kArrive) {
-    copy_in_.reset();
     begin_->copy = false;
     state_ = State::kFollowing;
   }
@@ -167,6 +202,7 @@ void ReplicaSession::acknowledged(ReplicationSessionId session, uint64_t offset)
 }
 
 std::optional<StoreOp> ReplicaSession::next_op() {
+  if (!begin_) return next_comparison_op();
   StoreOp op;
   op.session = session_;
   if (!std::exchange(follow_asked_, true)) {
@@ -177,26 +213,55 @@ std::optional<StoreOp> ReplicaSession::next_op() {
     op.owed = begin_->owed ? begin_->owed : log_.position().owed;
     return op;
   }
-  const LineageId& lineage = begin_->history.back().id;
-  if (state_ == State::kFollowing) {
-    if (!log_in_->has_records()) return std::nullopt;
-    op.kind = StoreOp::Kind::kAppend;
-    op.offset = log_in_->taken();
-    op.records = log_in_->take(options_.store_bytes);
-    return op;
-  }
-  if (copy_in_->done()) {  // what has come of the log and is not merged yet is appended then
+  if (state_ == State::kCopying && comparison_->done()) {
+    // What has come of the log and is not merged yet is appended then.
     op.kind = StoreOp::Kind::kArrive;
     op.history = begin_->history;
     op.offset = log_in_->taken();
+    if (!purges_.empty()) op.records = *purges_.take();
     return op;
   }
-  copy_next_ = copy_in_->has_records() && (!copy_next_ || !log_in_->has_records());
-  RecordReceiver& stream = copy_next_ ? *copy_in_ : *log_in_;
-  if (!stream.has_records()) return std::nullopt;
-  op.kind = StoreOp::Kind::kMerge;
-  op.records = stream.take(options_.store_bytes);
-  op.source = {lineage, log_in_->taken()};
+  std::optional<StoreOp> next;
+  if (comparison_next_) next = next_comparison_op();
+  const bool compared = next.has_value();
+  if (!next) next = next_log_op();
+  if (!next) next = next_comparison_op();
+  comparison_next_ = !compared;
+  return next;
+}
+
+std::optional<StoreOp> ReplicaSession::next_log_op() {
+  if (!log_in_->has_records()) return std::nullopt;
+  StoreOp op;
+  op.session = session_;
+  if (state_ == State::kCopying) {
+    op.kind = StoreOp::Kind::kMerge;
+    op.records = log_in_->take(options_.store_bytes);
+    // Records that can't be read fail in the store.
+    (void)LogApplier::add_purges(op.records, &purges_);
+    op.source = {begin_->history.back().id, log_in_->taken()};
+    return op;
+  }
+  uint64_t end = UINT64_MAX;
+  if (comparison_ && !comparison_->begun() && !comparison_->done()) end = comparison_->offset();
+  op.kind = StoreOp::Kind::kAppend;
+  op.offset = log_in_->taken();
+  if (op.offset >= end) return std::nullopt;
+  op.records = log_in_->take(options_.store_bytes, end);
+  return op;
+}
+
+std::optional<StoreOp> ReplicaSession::next_comparison_op() {
+  if (!comparison_ || !comparison_->has_work()) return std::nullopt;
+  LogPoint source;
+  if (log_in_) source = {begin_->history.back().id, log_in_->taken()};
+  const bool check = comparison_->purpose() == ComparisonAsker::Purpose::kCheck &&
+                     options_.fault != ReplicationFault::kCheckAnywhere;
+  if (check && !comparison_->begun() && source.offset != comparison_->offset()) return std::nullopt;
+  StoreOp op;
+  op.kind = StoreOp::Kind::kCompare;
+  op.session = session_;
+  op.comparison = comparison_->take_work(source);
   return op;
 }
 
@@ -205,28 +270,18 @@ void ReplicaSession::ask(TimeMs now, Ready* ready) {
   if (now < ask_at_ || op_) return;
   LogPosition position = log_.position();
   if (options_.fault == ReplicationFault::kForgetOwed) position.owed.reset();
-  ready->send.push_back(Follow{session_, std::move(position), slots_});
+  ready->send.push_back(Follow{session_, std::move(position), rows_.purged_for_sure()});
   ask_at_ = now + options_.stream.retry_ms;
 }
 
 void ReplicaSession::fill_hand_over(TimeMs now) {
   for (size_t room = hand_over_->room(); room > 0; room = hand_over_->room()) {
-    std::string records;
-    if (own_log_) {
-      Result<std::string> bytes = own_log_->read(room);
-      if (!bytes.ok()) return fail(std::string(bytes.status().message()), now);
-      records = std::move(*bytes);
-    } else {
-      Result<bool> more = own_rows_->next(room, &records);
-      if (!more.ok()) {
-        if (more.status().is(StatusCode::kIncomplete)) return;
-        return fail(std::string(more.status().message()), now);
-      }
-    }
-    if (records.empty()) {
+    Result<std::string> bytes = own_log_->read(room);
+    if (!bytes.ok()) return fail(std::string(bytes.status().message()), now);
+    if (bytes->empty()) {
       hand_over_->finish();
     } else {
-      hand_over_->push(std::move(records));
+      hand_over_->push(std::move(*bytes));
     }
   }
 }
@@ -236,8 +291,6 @@ void ReplicaSession::send_ack(TimeMs now, Ready* ready) {
   ReplicaAck ack;
   ack.session = session_;
   ack.log_received = log_in_->received();
-  // Once the copy has arrived, all of it is acknowledged, its end as well.
-  ack.copy_received = copy_in_ ? copy_in_->received() : UINT64_MAX;
   ack.following = state_ == State::kFollowing && op_ != StoreOp::Kind::kFollow;
   if (ack.following) {
     ack.applied = log_.offset();
@@ -257,8 +310,8 @@ ReplicaSession::Ready ReplicaSession::take_ready(TimeMs now) {
   if (in_session() && now >= heard_since_ + options_.timeout_ms) {
     fail("the primary hasn't been heard for too long", now);
   }
-  if (state_ == State::kHandingOver) fill_hand_over(now);
-  if (begin_ && !op_) {
+  if (hand_over_) fill_hand_over(now);
+  if (!op_) {
     ready.op = next_op();
     if (ready.op) {
       op_ = ready.op->kind;
@@ -272,13 +325,14 @@ ReplicaSession::Ready ReplicaSession::take_ready(TimeMs now) {
   }
   if (!in_session()) return ready;
   ask(now, &ready);
-  if (state_ == State::kHandingOver) {
+  if (hand_over_) {
     std::vector<StreamPiece> pieces;
     hand_over_->collect(now, &pieces);
     for (StreamPiece& piece : pieces) {
       ready.send.push_back(HandOverData{session_, std::move(piece)});
     }
   }
+  if (comparison_) comparison_->collect(session_, now, &ready.send);
   send_ack(now, &ready);
   return ready;
 }
@@ -289,6 +343,7 @@ TimeMs ReplicaSession::next_deadline() const {
   TimeMs deadline = heard_since_ + options_.timeout_ms;
   if (!op_) deadline = std::min(deadline, ask_at_);
   if (hand_over_) deadline = std::min(deadline, hand_over_->next_deadline());
+  if (comparison_) deadline = std::min(deadline, comparison_->next_deadline());
   return std::min(deadline, ack_at_);
 }
 

@@ -1,16 +1,16 @@
 // ReplicaSession: a replica's side of following its primary (message.h has the conversation).
 //
 // It connects, says where it stands, hands over what only it has, and applies what comes: each step
-// on the store is handed out as a StoreOp for LogApplier (storage/log_applier.h), one at a time,
-// and the session goes on when it has been done. It tells the primary what is applied and what is
-// acknowledged (storage/replication_log.h says what these mean). When anything fails, or the
-// primary isn't heard for timeout_ms, it connects anew after a back-off, from wherever the store
-// stands.
+// on the store is handed out as a StoreOp for LogApplier (storage/log_applier.h) or for a
+// comparison of rows (comparison.h), one at a time, and the session goes on when it has been done.
+// It tells the primary what is applied and what is acknowledged (storage/replication_log.h says
+// what these mean). When anything fails, or the primary isn't heard for timeout_ms, it connects
+// anew after a back-off, from wherever the store stands.
 //
 // The node must have stopped to write when the session starts.
 //
-// Thread safety: one thread. No socket, thread or clock inside; log and rows are read through their
-// interfaces, in take_ready() alone.
+// Thread safety: one thread. No socket, thread or clock inside; the log is read in take_ready()
+// alone.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,10 @@
 #include <vector>
 
 #include "membership/entry.h"
+#include "server/replication/comparison.h"
 #include "server/replication/message.h"
 #include "server/replication/primary_session.h"
-#include "server/replication/row_source.h"
+#include "server/replication/row_sessions.h"
 #include "server/replication/stream.h"
 #include "storage/base/random.h"
 #include "storage/base/status.h"
@@ -30,22 +31,31 @@
 
 namespace syntropy {
 
-/// One call of LogApplier.
+/// One call of LogApplier, or one step of a comparison.
 struct StoreOp {
-  enum class Kind { kFollow, kAppend, kMerge, kArrive };
+  enum class Kind { kFollow, kAppend, kMerge, kArrive, kCompare };
   Kind kind = Kind::kAppend;
   ReplicationSessionId session = 0;
   History history;               // kFollow, kArrive
   uint64_t offset = 0;           // kFollow, kAppend, kArrive
   std::optional<LogPoint> owed;  // kFollow
-  std::string records;           // kAppend, kMerge
+  std::string records;           // kAppend, kMerge; of kArrive: what was purged meanwhile
   LogPoint source;               // kMerge
+  std::optional<ComparisonAsker::Work> comparison;  // kCompare
+
+  /// Whether it says where in the primary's log the store is: of no other may the session be told
+  /// that it is acknowledged(). A comparison may come before kFollow, when the log is another one.
+  bool moves_log() const { return kind != Kind::kMerge && kind != Kind::kCompare; }
+};
+struct StoreOpResult {
+  Status status;
+  RowStep step;  // kCompare
 };
 
 class LogApplier;
 
-/// Does it. Errors as those of LogApplier.
-Status apply_store_op(LogApplier& applier, const StoreOp& op);
+/// Does it. Errors as those of LogApplier and RowQuestions.
+StoreOpResult apply_store_op(LogApplier& applier, const StoreOp& op);
 
 class ReplicaSession {
  public:
@@ -54,7 +64,7 @@ class ReplicaSession {
     kConnecting,   // the driver is at it
     kAsking,       // connected; the primary hasn't answered
     kHandingOver,  // what only this node has
-    kCopying,      // rows and the log
+    kCopying,      // rows that differ, and the log
     kFollowing,    // the log alone
   };
 
@@ -68,19 +78,19 @@ class ReplicaSession {
     std::optional<StoreOp> op;
   };
 
-  /// `slots`: what a copy is asked for, and what is handed over when it must be all. `log`, `rows`
-  /// and `random` must outlive the session. Connects at once.
-  ReplicaSession(ReplicationLog& log, RowSources& rows, RowCopy::Slots slots,
+  /// `slots`: whose rows are compared. `log`, `rows` and `random` must outlive the session.
+  /// Connects at once.
+  ReplicaSession(ReplicationLog& log, RowSessions& rows, SlotRanges slots,
                  const ReplicationSessionOptions& options, Random& random, TimeMs now);
 
   void connected(TimeMs now);
   /// The connection is gone, or could not be made.
   void disconnected(TimeMs now);
   void step(const PrimaryMessage& message, TimeMs now);
-  void stored(const Status& result, TimeMs now);
-  /// What the store had applied when its log ended at `offset`, by a StoreOp of `session`, is as
-  /// durable as this node promises. Of another session than the present one it says nothing: the
-  /// log may have gone back since.
+  void stored(const StoreOpResult& result, TimeMs now);
+  /// What the store had applied when its log ended at `offset`, by a StoreOp of `session` that
+  /// moves_log(), is as durable as this node promises. Of another session than the present one it
+  /// says nothing: the log may have gone back since.
   void acknowledged(ReplicationSessionId session, uint64_t offset);
 
   /// To be called after each of these and at next_deadline().
@@ -92,6 +102,8 @@ class ReplicaSession {
   TimeMs last_heard() const { return last_heard_; }
   /// Where the primary's log ended when it was last heard: how far this node is behind.
   uint64_t primary_log_end() const { return primary_log_end_; }
+  /// Rows that have come with the comparison that is under way, or the last one of this session.
+  uint64_t pulled_rows() const { return pulled_rows_; }
   /// Why the last try ended; empty when none has.
   const std::string& last_error() const { return last_error_; }
 
@@ -101,21 +113,26 @@ class ReplicaSession {
   void on(const HandOverAck& message, TimeMs now);
   void on(const Begin& message, TimeMs now);
   void on(const LogData& message, TimeMs now);
-  void on(const CopyData& message, TimeMs now);
   void on(const PrimaryHeartbeat& message, TimeMs now);
-  void accept(std::optional<RecordReceiver>& stream, const StreamPiece& piece, TimeMs now);
+  void on(const Compare& message, TimeMs now);
+  void on(const AskAck& message, TimeMs now);
+  void on(const Reply& message, TimeMs now);
 
   void fail(std::string reason, TimeMs now);
   void forget_session();
   void ask(TimeMs now, Ready* ready);
   void fill_hand_over(TimeMs now);
+  void begin_comparison(uint64_t round, ComparisonAsker::Purpose purpose, RowFlow flow,
+                        StoreMarks theirs, uint64_t offset);
   std::optional<StoreOp> next_op();
+  std::optional<StoreOp> next_log_op();
+  std::optional<StoreOp> next_comparison_op();
   void send_ack(TimeMs now, Ready* ready);
   bool in_session() const { return state_ >= State::kAsking; }
 
   ReplicationLog& log_;
-  RowSources& rows_;
-  const RowCopy::Slots slots_;
+  RowSessions& rows_;
+  const SlotRanges slots_;
   const ReplicationSessionOptions options_;
   Random& random_;
 
@@ -131,17 +148,18 @@ class ReplicaSession {
   ReplicationSessionId session_ = 0;
   TimeMs ask_at_ = UINT64_MAX;
 
-  // Handing over: either from the log or by rows.
+  // Handing over from the log. By rows: comparison_.
   std::unique_ptr<LogReader> own_log_;
-  std::unique_ptr<RowSource> own_rows_;
   std::optional<StreamSender> hand_over_;
 
   // Following.
   std::optional<Begin> begin_;
   bool follow_asked_ = false;
   std::optional<RecordReceiver> log_in_;
-  std::optional<RecordReceiver> copy_in_;
-  bool copy_next_ = false;           // rows and log take turns
+  std::optional<ComparisonAsker> comparison_;
+  uint64_t pulled_rows_ = 0;
+  LogRecordBuilder purges_;          // of the log while rows come: for kArrive
+  bool comparison_next_ = false;     // rows and log take turns
   std::optional<StoreOp::Kind> op_;  // under way; outlives the session that asked for it
   ReplicationSessionId op_session_ = 0;
   uint64_t acknowledged_ = 0;

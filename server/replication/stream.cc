@@ -71,13 +71,13 @@ Status RecordReceiver::accept(const StreamPiece& piece) {
   return {};
 }
 
-std::string RecordReceiver::take(size_t max_bytes) {
+std::string RecordReceiver::take(size_t max_bytes, uint64_t end) {
   assert(has_records());
   size_t size = 0;
   while (size < whole_) {
     const Result<size_t> next = log_record_size(std::string_view(buffer_).substr(size));
     assert(next.ok() && *next > 0);  // accept() has seen to it
-    if (size > 0 && size + *next > max_bytes) break;
+    if (size > 0 && (size + *next > max_bytes || taken_ + size >= end)) break;
     size += *next;
   }
   std::string records = buffer_.substr(0, size);

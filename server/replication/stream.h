@@ -42,6 +42,8 @@ class StreamSender {
   void acknowledged(uint64_t received, TimeMs now);
   bool all_acknowledged() const { return finished_ && unacknowledged_.empty(); }
   bool finished() const { return finished_; }
+  /// Where in the stream the next byte will be.
+  uint64_t next_offset() const { return next_; }
 
   /// Appends what is to be sent now.
   void collect(TimeMs now, std::vector<StreamPiece>* pieces);
@@ -66,8 +68,9 @@ class RecordReceiver {
   Status accept(const StreamPiece& piece);
 
   bool has_records() const { return whole_ > 0; }
-  /// Whole records, about `max_bytes` of them, but always one; has_records() must be true.
-  std::string take(size_t max_bytes);
+  /// Whole records, about `max_bytes` of them, but always one; has_records() must be true. None
+  /// that begins at `end` or behind.
+  std::string take(size_t max_bytes, uint64_t end = UINT64_MAX);
   /// Where in the stream that which was taken ends.
   uint64_t taken() const { return taken_; }
   /// The end has come, and all is taken.

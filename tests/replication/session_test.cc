@@ -1,155 +1,16 @@
-// One primary and one replica, their sessions joined by hand: each way to begin, and what happens
-// when messages are lost, the backlog is overrun, somebody is silent, or says what can't be.
-#include <gtest/gtest.h>
-
+// One primary and one replica: each way to begin, and what happens when messages are lost, the
+// backlog is overrun, somebody is silent, or says what can't be.
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "server/replication/primary_session.h"
-#include "server/replication/replica_session.h"
-#include "storage/keyspace.h"
-#include "storage/local_keys.h"
-#include "storage/log_applier.h"
-#include "storage/memory_engine.h"
-#include "storage/tick.h"
-#include "tests/support/engine_helpers.h"
-#include "tests/support/manual_clock.h"
+#include "tests/replication/session_pair.h"
 
 namespace syntropy {
 namespace {
 
-LineageId id(char letter) { return *LineageId::from_bytes(std::string(LineageId::kBytes, letter)); }
-
-struct Store {
-  explicit Store(WriterId writer) {
-    KeyspaceOptions options;
-    options.databases = 1;
-    options.new_writer_id = writer;
-    options.replicated = true;
-    options.log = {.backlog_bytes = 2000, .reader_bytes = 4000};
-    keyspace = std::move(*Keyspace::open(engine, clock, purge, options));
-    applier = std::make_unique<LogApplier>(*keyspace);
-  }
-  Status put(std::string_view key, std::string_view value) {
-    Tick tick(*keyspace);
-    tick.begin_command(clock.wall_ms(), ReadTier::kDisk);
-    tick.begin_write();
-    tick.put(0, key, RowKind::kString, value, 0);
-    return tick.commit();
-  }
-  testing::Pairs rows() { return testing::scan(engine, {}, kRowKeysEnd); }
-  ReplicationLog& log() { return *keyspace->replication_log(); }
-
-  MemoryEngine engine;
-  RowCopySources sources{engine};
-  testing::ManualClock clock;
-  PurgePolicy purge{PurgePolicy::Mode::kNever};
-  std::unique_ptr<Keyspace> keyspace;
-  std::unique_ptr<LogApplier> applier;
-};
-
-class Session : public ::testing::Test {
- protected:
-  Session() {
-    options_.stream = {.window_bytes = 400, .piece_bytes = 100, .retry_ms = 100};
-    options_.store_bytes = 200;
-    options_.timeout_ms = 2000;
-    options_.heartbeat_ms = 500;
-    EXPECT_TRUE(primary_.applier->begin_lineage(id('a')).ok());
-    new_replica();
-  }
-  ~Session() override {
-    primary_session_.reset();
-    replica_session_.reset();
-  }
-
-  void new_replica() {
-    replica_session_ = std::make_unique<ReplicaSession>(
-        replica_.log(), replica_.sources, RowCopy::all_slots(), options_, random_, now_);
-  }
-
-  /// Both go on until neither has anything to do at this moment.
-  void settle() {
-    for (bool busy = true; busy;) busy = turn_replica() | turn_primary();
-  }
-
-  bool turn_replica() {
-    ReplicaSession::Ready ready = replica_session_->take_ready(now_);
-    if (ready.disconnect) primary_session_.reset();
-    if (ready.connect) {
-      ++connections_;
-      primary_session_ =
-          std::make_unique<PrimarySession>(primary_.log(), primary_.sources, options_, now_);
-      replica_session_->connected(now_);
-    }
-    for (const ReplicaMessage& message : ready.send) {
-      if (const auto* ack = std::get_if<ReplicaAck>(&message)) last_ack_ = *ack;
-      if (std::holds_alternative<HandOverData>(message)) ++handed_over_;
-      if (lose_ > 0) {
-        --lose_;
-      } else if (primary_session_) {
-        primary_session_->step(message, now_);
-      }
-    }
-    if (ready.op) {
-      const Status done = apply_store_op(*replica_.applier, *ready.op);
-      replica_session_->stored(done, now_);
-      replica_session_->acknowledged(ready.op->session, replica_.log().offset());
-    }
-    return ready.connect || ready.disconnect || !ready.send.empty() || ready.op;
-  }
-
-  bool turn_primary() {
-    if (!primary_session_) return false;
-    PrimarySession::Ready ready = primary_session_->take_ready(now_);
-    for (const PrimaryMessage& message : ready.send) {
-      if (std::holds_alternative<CopyData>(message)) ++copied_;
-      if (const auto* refused = std::get_if<Refused>(&message)) refusal_ = refused->reason;
-      if (lose_ > 0) {
-        --lose_;
-      } else {
-        replica_session_->step(message, now_);
-      }
-    }
-    if (ready.take_over) {
-      primary_session_->taken_over(primary_.applier->take_over(*ready.take_over));
-    }
-    if (ready.close) {
-      primary_session_.reset();
-      replica_session_->disconnected(now_);
-    }
-    return ready.close || !ready.send.empty() || ready.take_over;
-  }
-
-  void pass(TimeMs ms) {
-    for (TimeMs end = now_ + ms; now_ < end; now_ += 10) settle();
-    settle();
-  }
-
-  void expect_equal() {
-    EXPECT_EQ(replica_session_->state(), ReplicaSession::State::kFollowing);
-    EXPECT_EQ(replica_.rows(), primary_.rows());
-    EXPECT_EQ(replica_.log().position(), primary_.log().position());
-    ASSERT_TRUE(primary_session_);
-    EXPECT_EQ(primary_session_->acknowledged(), primary_.log().offset());
-  }
-
-  ReplicationSessionOptions options_;
-  SeededRandom random_{1};
-  TimeMs now_ = 1000;
-  Store primary_{100};
-  Store replica_{200};
-  std::unique_ptr<PrimarySession> primary_session_;
-  std::unique_ptr<ReplicaSession> replica_session_;
-  int lose_ = 0;  // so many messages
-  int connections_ = 0;
-  int copied_ = 0;
-  int handed_over_ = 0;
-  std::string refusal_;
-  ReplicaAck last_ack_;
-};
+using testing::id;
+class Session : public testing::SessionTest {};
 
 TEST_F(Session, NewReplicaCopiesAndThenFollows) {
   for (int i = 0; i < 30; ++i) ASSERT_TRUE(primary_.put("k" + std::to_string(i), "v").ok());
@@ -343,7 +204,7 @@ TEST_F(Session, AcknowledgementOfAnEarlierSessionSaysNothing) {
   // It has been received and applied, and is not yet durable.
   ReplicaSession::Ready ready = replica_session_->take_ready(now_);
   ASSERT_TRUE(ready.op);
-  ASSERT_TRUE(apply_store_op(*replica_.applier, *ready.op).ok());
+  ASSERT_TRUE(apply_store_op(*replica_.applier, *ready.op).status.ok());
   replica_session_->stored({}, now_);
   turn_replica();
   EXPECT_EQ(last_ack_.applied, primary_.log().offset());
@@ -367,7 +228,7 @@ TEST_F(Session, NonsenseEndsTheSession) {
 
 TEST_F(Session, AcknowledgementBeyondTheLogIsIgnored) {
   settle();
-  primary_session_->step(ReplicaAck{last_ack_.session, 0, 0, true, UINT64_MAX, UINT64_MAX}, now_);
+  primary_session_->step(ReplicaAck{last_ack_.session, 0, true, UINT64_MAX, UINT64_MAX}, now_);
   EXPECT_EQ(primary_session_->acknowledged(), primary_.log().offset());
 }
 

@@ -29,12 +29,13 @@ ShardSimulation::ShardSimulation(const Options& options)
       random_(options.seed),
       always_(random_.one_in(2)),
       loss_(random_.one_in(3) ? 5 + random_.below(20) : 0) {
-  session_options_.stream = {.window_bytes = 600, .piece_bytes = 150, .retry_ms = 150};
+  session_options_.stream = {.window_bytes = 2000, .piece_bytes = 300, .retry_ms = 150};
   session_options_.store_bytes = 300;
   session_options_.heartbeat_ms = 200;
   session_options_.timeout_ms = 1500;
   session_options_.backoff_min_ms = 20;
   session_options_.backoff_max_ms = 300;
+  session_options_.check_interval_ms = 400;
   session_options_.fault = options.session_fault;
   const size_t count = 3 + random_.below(2);
   cut_.assign(count, std::vector<bool>(count, false));
@@ -48,34 +49,39 @@ ShardSimulation::ShardSimulation(const Options& options)
 ShardSimulation::~ShardSimulation() {
   for (auto& node : nodes_) {
     node->replica.reset();
+    node->op.reset();
     node->followers.clear();
-    node->stale_rows.clear();
+    node->stale_rows.reset();
+    node->rows.reset();
+    node->trees.reset();
   }
 }
 
-Result<std::unique_ptr<RowSource>> ShardSimulation::StaleSources::open(
-    const RowCopy::Slots& slots) {
-  class Stale final : public RowSource {
-   public:
-    Stale(std::unique_ptr<RowSource> rows, LogPosition position)
-        : rows_(std::move(rows)), position_(std::move(position)) {}
-    const LogPosition& position() const override { return position_; }
-    Result<bool> next(size_t max_bytes, std::string* records) override {
-      return rows_->next(max_bytes, records);
-    }
-
-   private:
-    const std::unique_ptr<RowSource> rows_;
-    const LogPosition position_;
-  };
-  Result<std::unique_ptr<RowSource>> fresh = rows_.open(slots);
-  if (!fresh.ok() || !last_) {
-    if (fresh.ok()) last_ = std::move(*rows_.open(slots));
-    return fresh;
+class ShardSimulation::StaleSessions::Answers final : public RowAnswers {
+ public:
+  Answers(StaleSessions& sessions, std::shared_ptr<RowAnswers> fresh)
+      : sessions_(sessions), fresh_(std::move(fresh)) {}
+  Status freeze(std::string_view flushes) override {
+    const Status frozen = fresh_->freeze(flushes);
+    if (!frozen.ok()) return frozen;
+    stale_ = std::exchange(sessions_.last_, fresh_);
+    return {};
   }
-  std::swap(last_, *fresh);
-  const LogPosition position = last_->position();
-  return std::unique_ptr<RowSource>(std::make_unique<Stale>(std::move(*fresh), position));
+  const LogPosition& position() const override { return fresh_->position(); }
+  const StoreMarks& marks() const override { return fresh_->marks(); }
+  std::string answer(std::string_view request) override {
+    return (stale_ ? stale_ : fresh_)->answer(request);
+  }
+  Status purge(std::string_view purges) override { return fresh_->purge(purges); }
+
+ private:
+  StaleSessions& sessions_;
+  const std::shared_ptr<RowAnswers> fresh_;
+  std::shared_ptr<RowAnswers> stale_;
+};
+
+std::shared_ptr<RowAnswers> ShardSimulation::StaleSessions::answers(LogApplier::Purged purged) {
+  return std::make_shared<Answers>(*this, fresh_.answers(purged));
 }
 
 // --- the world -----------------------------------------------------------------------------------
@@ -146,6 +152,13 @@ void ShardSimulation::start(Node& node) {
     return fail("a store can't be opened: " + std::string(opened.status().message()));
   node.keyspace = std::move(*opened);
   node.applier = std::make_unique<LogApplier>(*node.keyspace);
+  RowTreesOptions trees;
+  trees.background = false;
+  auto grown = RowTrees::open(*node.keyspace, trees);
+  if (!grown.ok()) return fail("no trees: " + std::string(grown.status().message()));
+  node.trees = std::move(*grown);
+  node.rows = std::make_unique<TreeSessions>(*node.keyspace, *node.trees, *node.applier);
+  node.stale_rows = std::make_unique<StaleSessions>(*node.rows);
   node.durable_offset = node.checked_offset = node.log().offset();
   become(node);
   on_node(node, 1, [this, &node] { learn(node); });
@@ -162,12 +175,15 @@ void ShardSimulation::crash(Node& node, bool power) {
   for (auto& [follower, side] : node.followers) drop_connection(node, side.connection);
   if (node.connection != 0) drop_connection(node, node.connection);
   node.followers.clear();
-  node.stale_rows.clear();
   node.replica.reset();
+  node.op.reset();
   node.connection = 0;
   node.tracker = {};
   node.waiting.clear();
   node.pending_acks.clear();
+  node.stale_rows.reset();
+  node.rows.reset();
+  node.trees.reset();
   node.applier.reset();
   node.keyspace.reset();
   node.filter.target = nullptr;
@@ -191,6 +207,7 @@ void ShardSimulation::become(Node& node) {
   if (node.connection != 0) drop_connection(node, node.connection);
   node.followers.clear();
   node.replica.reset();
+  node.op.reset();
   node.connection = 0;
   node.tracker.fail_all();
   node.waiting.clear();
@@ -202,7 +219,7 @@ void ShardSimulation::become(Node& node) {
     moved = node.applier->begin_lineage(node.last_lineage);
   } else {
     moved = node.applier->stop_writing();
-    node.replica = std::make_unique<ReplicaSession>(node.log(), node.rows, RowCopy::all_slots(),
+    node.replica = std::make_unique<ReplicaSession>(node.log(), *node.rows, SlotRanges::all(),
                                                     session_options_, random_, now_);
   }
   if (!moved.ok()) fail("a role can't be taken up: " + std::string(moved.message()));
@@ -288,21 +305,26 @@ void ShardSimulation::pump_replica(Node& node) {
     transmit(node, node.primary, node.connection, std::move(message));
   }
   if (!ready.op) return;
-  on_node(node, random_.below(8),
-          [this, &node, op = std::move(*ready.op), session = node.replica.get()] {
-            // Another role was taken up meanwhile: its session has not asked for this.
-            if (node.replica.get() == session) execute(node, op);
-          });
+  node.op = std::move(ready.op);
+  on_node(node, random_.below(8), [this, &node, session = node.replica.get()] {
+    // Another role was taken up meanwhile: its session has not asked for this.
+    if (node.replica.get() != session || !node.op) return;
+    const StoreOp op = *std::exchange(node.op, std::nullopt);
+    execute(node, op);
+  });
 }
 
 void ShardSimulation::execute(Node& node, const StoreOp& op) {
-  const Status result = apply_store_op(*node.applier, op);
-  if (!result.ok()) fail("a replica can't apply: " + std::string(result.message()));
+  const StoreOpResult result = apply_store_op(*node.applier, op);
+  const std::string_view why = result.status.message();
+  if (!result.status.ok()) fail("a replica can't apply: " + std::string(why));
   if (op.kind == StoreOp::Kind::kFollow || op.kind == StoreOp::Kind::kArrive) {
     node.checked_offset = std::min(node.checked_offset, op.offset);
   }
   node.replica->stored(result, now_);
-  if (always_ && options_.fault != ShardFault::kAcknowledgeBeforeSync) {
+  if (!op.moves_log()) {
+    // Of a comparison, or rows that are owed, nothing is acknowledged.
+  } else if (always_ && options_.fault != ShardFault::kAcknowledgeBeforeSync) {
     node.pending_acks.push_back({op.session, node.log().offset()});
   } else {
     node.replica->acknowledged(op.session, node.log().offset());
@@ -323,15 +345,32 @@ void ShardSimulation::pump_follower(Node& node, size_t follower, PrimarySide& si
   if (side.session->following()) {
     node.tracker.acknowledged(follower, side.session->acknowledged(), side.session->last_heard());
   }
+  if (side.session->mended_rows() > 0) fail("rows differed at one point of a log");
+  figures_.checks +=
+      side.session->proof().at > std::exchange(side.proven_at, side.session->proof().at);
+  if (ready.answer) {
+    side.answering = std::move(ready.answer);
+    answer(node, follower, side);
+  }
   if (!ready.take_over) return;
-  on_node(
-      node, random_.below(8),
-      [this, &node, follower, connection = side.connection, rows = std::move(*ready.take_over)] {
-        const auto at = node.followers.find(follower);
-        if (at == node.followers.end() || at->second.connection != connection) return;
-        at->second.session->taken_over(node.applier->take_over(rows));
-        committed(node);
-      });
+  on_node(node, random_.below(8),
+          [this, &node, follower, connection = side.connection, rows = std::move(*ready.take_over),
+           purged = ready.purged] {
+            const auto at = node.followers.find(follower);
+            if (at == node.followers.end() || at->second.connection != connection) return;
+            at->second.session->taken_over(node.applier->take_over(rows, purged));
+            committed(node);
+          });
+}
+
+void ShardSimulation::answer(Node& node, size_t follower, PrimarySide& side) {
+  on_node(node, random_.below(8), [this, &node, follower, connection = side.connection] {
+    const auto at = node.followers.find(follower);
+    if (at == node.followers.end() || at->second.connection != connection) return;
+    const auto work = *std::exchange(at->second.answering, std::nullopt);
+    at->second.session->answered(answer_work(work), now_);
+    committed(node);
+  });
 }
 
 void ShardSimulation::connect(Node& node) {
@@ -346,10 +385,11 @@ void ShardSimulation::connect(Node& node) {
       node.replica->disconnected(now_);
       return pump(node);
     }
-    const bool stale = options_.fault == ShardFault::kStaleCopy;
-    RowSources& rows = stale ? static_cast<RowSources&>(primary.stale_rows) : primary.rows;
+    const bool stale = options_.fault == ShardFault::kStaleRows;
+    RowSessions& rows = stale ? static_cast<RowSessions&>(*primary.stale_rows) : *primary.rows;
     primary.followers[node.index] = {
-        connection, std::make_unique<PrimarySession>(primary.log(), rows, session_options_, now_)};
+        connection, std::make_unique<PrimarySession>(primary.log(), rows, session_options_, now_),
+        0, std::nullopt};
     node.replica->connected(now_);
     pump(node);
     pump(primary);

@@ -20,6 +20,7 @@
 #include "server/replication/ack_tracker.h"
 #include "server/replication/primary_session.h"
 #include "server/replication/replica_session.h"
+#include "server/replication/tree_sessions.h"
 #include "storage/base/random.h"
 #include "storage/keyspace.h"
 #include "storage/log_applier.h"
@@ -36,7 +37,7 @@ enum class ShardFault {
   kOffsetSyncedApart,  // the loss of power takes rows and leaves the offset
   kAcknowledgeBeforeSync,
   kPurgeAtOnce,  // tombstones go with the next compaction
-  kStaleCopy,    // a copy has the rows of an earlier moment than it says
+  kStaleRows,    // a comparison sees the rows of an earlier moment than it says
 };
 
 class ShardSimulation {
@@ -52,6 +53,7 @@ class ShardSimulation {
     uint64_t promotions = 0;
     uint64_t crashes = 0;
     uint64_t copies = 0;
+    uint64_t checks = 0;  // that found both sides equal
     uint64_t continuations = 0;
     uint64_t hand_overs = 0;
   };
@@ -64,16 +66,20 @@ class ShardSimulation {
   const Figures& figures() const { return figures_; }
 
  private:
-  // Rows of the moment of the last copy, said to be of this one.
-  class StaleSources final : public RowSources {
+  // Answers for rows of the moment of the last comparison, said to be of this one.
+  class StaleSessions final : public RowSessions {
    public:
-    explicit StaleSources(RowSources& rows) : rows_(rows) {}
-    Result<std::unique_ptr<RowSource>> open(const RowCopy::Slots& slots) override;
-    void clear() { last_.reset(); }
+    explicit StaleSessions(RowSessions& fresh) : fresh_(fresh) {}
+    std::shared_ptr<RowAnswers> answers(LogApplier::Purged purged) override;
+    std::shared_ptr<RowQuestions> questions(RowFlow flow, const SlotRanges& slots) override {
+      return fresh_.questions(flow, slots);
+    }
+    HlcStamp purged_for_sure() const override { return fresh_.purged_for_sure(); }
 
    private:
-    RowSources& rows_;
-    std::unique_ptr<RowSource> last_;
+    class Answers;
+    RowSessions& fresh_;
+    std::shared_ptr<RowAnswers> last_;
   };
   struct Forward final : PurgeFilter {
     const PurgePolicy* target = nullptr;
@@ -98,18 +104,21 @@ class ShardSimulation {
   struct PrimarySide {
     uint64_t connection = 0;
     std::unique_ptr<PrimarySession> session;
+    TimeMs proven_at = 0;
+    std::optional<ComparisonAnswerer::Work> answering;
   };
   struct Node {
-    explicit Node(size_t number) : index(number), engine(&filter), rows(engine) {}
+    explicit Node(size_t number) : index(number), engine(&filter) {}
     size_t index;
     Forward filter;
     MemoryEngine engine;
-    RowCopySources rows;
-    StaleSources stale_rows{rows};
     ManualClock clock;
     std::unique_ptr<PurgePolicy> purge;
     std::unique_ptr<Keyspace> keyspace;
     std::unique_ptr<LogApplier> applier;
+    std::unique_ptr<RowTrees> trees;
+    std::unique_ptr<TreeSessions> rows;
+    std::unique_ptr<StaleSessions> stale_rows;
     LineageId last_lineage;
     bool up = false;
     uint64_t incarnation = 0;  // of the process: what was under way at a crash is forgotten
@@ -117,6 +126,7 @@ class ShardSimulation {
     uint64_t epoch = 0;        // of the decision that it knows; over restarts
     size_t primary = 0;        // what that says
     std::unique_ptr<ReplicaSession> replica;
+    std::optional<StoreOp> op;  // that it has asked for
     uint64_t connection = 0;
     std::map<size_t, PrimarySide> followers;
     AckTracker tracker;
@@ -157,6 +167,7 @@ class ShardSimulation {
   void deliver(size_t to, size_t from, uint64_t connection, const PrimaryMessage& message);
   void deliver(size_t to, size_t from, uint64_t connection, const ReplicaMessage& message);
   void execute(Node& node, const StoreOp& op);
+  void answer(Node& node, size_t follower, PrimarySide& side);
 
   // What happens to them.
   void client();

@@ -1,0 +1,205 @@
+#include "server/replication/tree_sessions.h"
+
+#include <optional>
+#include <utility>
+
+#include "merkle/reconciler.h"
+#include "merkle/responder.h"
+#include "server/trees/frozen_tree_rows.h"
+#include "storage/log_record.h"
+
+namespace syntropy {
+namespace {
+
+// A record of the flush stamps; empty when there are none.
+Result<std::string> flushes_of(const RowCoverage& coverage) {
+  LogRecordBuilder record;
+  for (size_t db = 0; db < coverage.flush_stamps.size(); ++db) {
+    const HlcStamp stamp = coverage.flush_stamps[db];
+    if (stamp != 0) record.add_flush(static_cast<uint16_t>(db), stamp);
+  }
+  if (record.empty()) return std::string();
+  return record.take();
+}
+
+void add_rows(std::span<const ReconcileRow> rows, LogRecordBuilder* record) {
+  for (const ReconcileRow& row : rows) record->add_row(row.key, row.value);
+}
+
+}  // namespace
+
+// --- the side that is asked ----------------------------------------------------------------------
+
+class TreeSessions::Answers final : public RowAnswers {
+ public:
+  Answers(TreeSessions& sessions, LogApplier::Purged purged)
+      : sessions_(sessions), purged_(purged) {}
+
+  Status freeze(std::string_view flushes) override {
+    if (!flushes.empty()) {
+      const Status taken = sessions_.applier_.take_over(flushes).status();
+      if (!taken.ok()) return taken;
+    }
+    Result<RowTrees::Frozen> frozen = sessions_.trees_.freeze(SlotRanges::all(), [this] {
+      position_ = sessions_.keyspace_.replication_log()->position();
+      marks_.purged = sessions_.keyspace_.purged_up_to();
+    });
+    if (!frozen.ok()) return frozen.status();
+    Result<std::string> own_flushes = flushes_of(frozen->rows.coverage);
+    if (!own_flushes.ok()) return own_flushes.status();
+    marks_.flushes = std::move(*own_flushes);
+    marks_.clock = frozen->rows.clock;
+    rows_.emplace(sessions_.keyspace_, sessions_.trees_, std::move(*frozen),
+                  [this](std::span<const ReconcileRow> rows) { return merge(rows); });
+    responder_.emplace(&*rows_);
+    return {};
+  }
+
+  const LogPosition& position() const override { return position_; }
+  const StoreMarks& marks() const override { return marks_; }
+  std::string answer(std::string_view request) override { return responder_->answer(request); }
+  Status purge(std::string_view purges) override {
+    return sessions_.applier_.take_over(purges, purged_).status();
+  }
+
+ private:
+  Status merge(std::span<const ReconcileRow> rows) {
+    LogRecordBuilder builder;
+    add_rows(rows, &builder);
+    if (builder.empty()) return {};
+    Result<std::string> record = builder.take();
+    if (!record.ok()) return record.status();
+    return sessions_.applier_.take_over(*record, purged_).status();
+  }
+
+  TreeSessions& sessions_;
+  const LogApplier::Purged purged_;
+  LogPosition position_;
+  StoreMarks marks_;
+  std::optional<FrozenTreeRows> rows_;
+  std::optional<Responder> responder_;
+};
+
+std::shared_ptr<RowAnswers> TreeSessions::answers(LogApplier::Purged purged) {
+  return std::make_shared<Answers>(*this, purged);
+}
+
+// --- the side that asks --------------------------------------------------------------------------
+
+class TreeSessions::Questions final : public RowQuestions, private DifferenceListener {
+ public:
+  Questions(TreeSessions& sessions, RowFlow flow, const SlotRanges& slots) : sessions_(sessions) {
+    options_.slots = slots;
+    options_.pull = flow != RowFlow::kPush;
+    options_.push = flow != RowFlow::kPull;
+  }
+
+  Result<RowStep> begin(const StoreMarks& theirs, const LogPoint& source) override {
+    if (options_.pull) {
+      const Status taken = take(theirs, source);
+      if (!taken.ok()) return taken;
+    } else {
+      told_ = sessions_.purged_for_sure();
+    }
+    Result<RowTrees::Frozen> frozen = sessions_.trees_.freeze(options_.slots, {});
+    if (!frozen.ok()) return frozen.status();
+    Result<std::string> flushes = flushes_of(frozen->rows.coverage);
+    if (!flushes.ok()) return flushes.status();
+    rows_.emplace(sessions_.keyspace_, sessions_.trees_, std::move(*frozen),
+                  [this](std::span<const ReconcileRow> rows) {
+                    add_rows(rows, &merged_);
+                    return Status();
+                  });
+    reconciler_.emplace(&*rows_, options_, static_cast<DifferenceListener*>(this));
+    Result<RowStep> step = next(source);
+    if (step.ok()) step->flushes = std::move(*flushes);
+    return step;
+  }
+
+  Result<RowStep> go_on(const std::vector<std::string>& replies, const LogPoint& source) override {
+    for (const std::string& reply : replies) {
+      const Status heard = reconciler_->receive(reply);
+      if (!heard.ok()) return heard;
+      if (reconciler_->done()) break;
+    }
+    return next(source);
+  }
+
+ private:
+  void on_difference(DifferenceKind kind, std::string_view row_key) override {
+    if (kind == DifferenceKind::kMissingThere && purged_ != 0) lacking_.emplace_back(row_key);
+    if (kind == DifferenceKind::kMissingHere && told_ != 0) purges_.add_purge(told_, row_key);
+  }
+  void on_begin_anew() override {}
+
+  Status take(const StoreMarks& theirs, const LogPoint& source) {
+    purged_ = theirs.purged;
+    const Status followed = sessions_.applier_.follow_clock(theirs.clock);
+    if (!followed.ok() || theirs.flushes.empty()) return followed;
+    return sessions_.applier_.merge(theirs.flushes, source);
+  }
+
+  Result<RowStep> next(const LogPoint& source) {
+    RowStep step;
+    if (!reconciler_->done()) step.requests = reconciler_->take_requests();
+    if (!reconciler_->status().ok()) return reconciler_->status();
+    step.done = reconciler_->done();
+    const ReconcileSummary& summary = reconciler_->summary();
+    step.differences = summary.differences();
+    step.pulled = summary.rows_pulled;
+    if (step.done && !summary.proven) {
+      return Status::corruption("rows that differ could not all be found");
+    }
+    const Status stored = store(source, step.done);
+    if (!stored.ok()) return stored;
+    if (step.done && told_ != 0) purges_.add_purge_watermark(told_);
+    if (!purges_.empty()) {
+      Result<std::string> purges = purges_.take();
+      if (!purges.ok()) return purges.status();
+      step.purges = std::move(*purges);
+    }
+    return step;
+  }
+
+  // What came with the replies, in one commit.
+  Status store(const LogPoint& source, bool done) {
+    if (!merged_.empty()) {
+      Result<std::string> record = merged_.take();
+      if (!record.ok()) return record.status();
+      const Status merged = sessions_.applier_.merge(*record, source);
+      if (!merged.ok()) return merged;
+    }
+    if (!lacking_.empty()) {
+      const Status dropped = sessions_.applier_.drop(std::exchange(lacking_, {}), purged_);
+      if (!dropped.ok()) return dropped;
+    }
+    if (!done || !options_.pull) return {};
+    if (purged_ != 0) {
+      const Status raised = sessions_.applier_.raise_watermark(purged_);
+      if (!raised.ok()) return raised;
+    }
+    // The other side may purge what this one now says that it holds.
+    return sessions_.keyspace_.engine().sync();
+  }
+
+  TreeSessions& sessions_;
+  ReconcileOptions options_;
+  HlcStamp purged_ = 0;               // the other side's watermark, in a pull
+  HlcStamp told_ = 0;                 // in a push, what this side has purged for sure
+  LogRecordBuilder purges_;           // rows that the other side has, and this one may have purged
+  LogRecordBuilder merged_;           // rows that came and aren't merged yet
+  std::vector<std::string> lacking_;  // rows that the other side hasn't got
+  std::optional<FrozenTreeRows> rows_;
+  std::optional<Reconciler> reconciler_;
+};
+
+std::shared_ptr<RowQuestions> TreeSessions::questions(RowFlow flow, const SlotRanges& slots) {
+  return std::make_shared<Questions>(*this, flow, slots);
+}
+
+HlcStamp TreeSessions::purged_for_sure() const {
+  const LogPosition position = keyspace_.replication_log()->position();
+  return position.history.empty() || position.owed ? 0 : keyspace_.purged_up_to();
+}
+
+}  // namespace syntropy
