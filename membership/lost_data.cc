@@ -30,6 +30,16 @@ void Membership::look_for_past(const Entry& entry, TimeMs now) {
   }
 }
 
+// The store was made from what was left of the one of which this node has told. What it says of the
+// cluster may be from before this node met the others. A replica compares its rows with those of
+// its primary anyway.
+void Membership::look_for_other_store(TimeMs now) {
+  const auto told = decode_fact<StoreFact>(gossip_.own()->value(EntryKey::kStore));
+  if (!told.ok() || told->store == store_ || role_.primary) return;
+  told_store_ = told->store;  // after another restart as well, until the loss is made good
+  lose_data(now);
+}
+
 void Membership::lose_data(TimeMs now) {
   if (lost_data_) return;
   lost_data_ = true;
@@ -56,13 +66,28 @@ bool Membership::has_better_replica() const {
 void Membership::check_lost_data(TimeMs now) {
   if (!lost_data_ || now < lost_data_check_) return;
   const TimeMs timeout = options_.detector.node_timeout;
+  const bool alone = members().size() == 1;
+  if (!introduced_ && !alone) {  // they have yet to tell who it was
+    lost_data_check_ = now + timeout;
+    return;
+  }
   if (has_better_replica() && now < lost_since_ + kMostTimeouts * timeout) {
     lost_data_check_ = now + timeout;
     return;
   }
-  lost_data_ = false;
+  end_loss(now);
+  if (alone) introduce(now);
   ready_.routing_changed = true;
   tell_replication(now);
+}
+
+// What there is to be had is here, or will have come before this node is said to be complete.
+void Membership::end_loss(TimeMs now) {
+  lost_data_ = false;
+  if (told_store_ == store_) return;
+  told_store_ = store_;
+  tell(EntryKey::kStore, encode(StoreFact{store_}), now);
+  ready_.store = true;
 }
 
 }  // namespace syntropy

@@ -71,9 +71,11 @@ Membership::Membership(const MembershipOptions& options, const MembershipState& 
     : Membership(options, state, stored_members(state), stored_map(state), random, now) {
   introduced_ = false;
   gossip_.listen();
+  look_for_other_store(now);
   // A life that was told of before goes on, and nobody knows more of it than the disk.
   const bool told = state.own != nullptr && !state.own->entries.empty();
-  if ((told || !state.ownership.slots.empty()) && state.others.empty()) introduce(now);
+  const bool known = told || !state.ownership.slots.empty();
+  if (known && state.others.empty() && !lost_data_) introduce(now);
   pump(now);
 }
 
@@ -82,6 +84,7 @@ Membership::Membership(const MembershipOptions& options, const MembershipState& 
     : options_(options),
       self_(state.id),
       store_(state.store),
+      told_store_(state.store),
       random_(random),
       gossip_(options.gossip, state.id, random, now),
       detector_(options.detector, state.id, *this, random),
@@ -131,7 +134,7 @@ void Membership::introduce(TimeMs now) {
   introduced_ = true;
   gossip_.speak(version_bound_, now);
   ++incarnation_;
-  tell(EntryKey::kStore, encode(StoreFact{store_}), now);
+  tell(EntryKey::kStore, encode(StoreFact{told_store_}), now);
   tell(EntryKey::kAddress, encode(address_), now);
   tell_incarnation(now);
   tell_role(now);
@@ -181,7 +184,7 @@ void Membership::become_replica(const NodeId& primary, TimeMs now) {
   if (const std::optional<MemberView> view = member(primary); view && view->role.shard) {
     role_.shard = view->role.shard;
   }
-  lost_data_ = false;
+  end_loss(now);
   ownership_.set_primary(primary);
   ready_.follow = primary;
   ready_.promoted_over = NodeId();

@@ -13,11 +13,12 @@
 //                                   |  Election         votes, manual failover
 //
 // Lost data. A node that finds, in what the others remember of it, that its disk is empty or older
-// than what it had told, is *hollow*: it tells that its copy isn't complete, serves nothing, and
-// nobody copies from it; its replicas replace it as if it were FAIL. Where none has more than it,
-// or none is elected within ten node timeouts, it goes on with what it has. To be told of such a
-// past, a node without members takes messages of strangers that address it by its id, and says
-// nothing of itself until it has heard from one.
+// than what it had told, or whose store isn't the one that it had told of, is *hollow*: it tells
+// that its copy isn't complete, serves nothing, and nobody copies from it; its replicas replace it
+// as if it were FAIL. Where none has more than it, or none is elected within ten node timeouts, it
+// goes on with what it has. To be told of such a past, a node without members takes messages of
+// strangers that address it by its id, and says nothing of itself until it has heard from one, or,
+// if it knows that it has lost data, until nobody has spoken to it for two node timeouts.
 //
 // Invariants
 //   1. Nothing that a restart must remember is told before it is stored.
@@ -194,7 +195,7 @@ class Membership final : private Roster, private ElectionView {
   TimeMs serve_until() const { return behind_ ? 0 : detector_.serve_until(); }
   /// Whether the cluster was told to forget it, as far as this view goes.
   bool has_forgotten(const NodeId& id) const { return forgotten_stamp(id) != 0; }
-  /// Found, in what others remember of it, that its disk is empty or old.
+  /// Its disk is empty or old, or a part of it was lost.
   bool has_lost_data() const { return lost_data_; }
   size_t failure_reports(const NodeId& id) const { return detector_.failure_reports(id); }
   /// Equal in views that agree on all members, their entries and who is FAIL.
@@ -228,7 +229,9 @@ class Membership final : private Roster, private ElectionView {
   bool hollow(const MemberRecord& record) const;
   void recall();
   void look_for_past(const Entry& entry, TimeMs now);
+  void look_for_other_store(TimeMs now);
   void lose_data(TimeMs now);
+  void end_loss(TimeMs now);
   bool may_vote(TimeMs now) const;
   bool heard_enough(const NodeId& from, const GossipMessage& message, TimeMs now);
   void check_lost_data(TimeMs now);
@@ -268,6 +271,7 @@ class Membership final : private Roster, private ElectionView {
 
   const NodeId self_;
   const uint64_t store_;
+  uint64_t told_store_;  // the former one, as long as this one isn't worth as much
   Random& random_;
   Gossip gossip_;
   MemberList roster_;  // follows gossip_.members() member by member, for the detector

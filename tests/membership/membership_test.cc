@@ -125,6 +125,87 @@ TEST_F(MembershipTest, PrimaryWithAnOldDiskIsReplaced) {
   EXPECT_TRUE(cluster.run_until([&] { return cluster.all_see_owner(0, 3); }));
 }
 
+// A part of what it had was lost while it was down: syntropy salvage.
+TEST_F(MembershipTest, PrimaryWhoseStoreIsAnotherOneIsReplacedByItsReplica) {
+  MembershipState state = cluster.stored(0);
+  state.store += 1000;
+  cluster.kill(0);
+  cluster.set_replication(0, 0, false);
+  cluster.run_for(100);  // long before it would be FAIL
+  cluster.restart_with(0, state);
+  EXPECT_TRUE(cluster.run_until([&] {
+    const bool serves =
+        !cluster.node(0).primary() && cluster.node(0).health(cluster.now()) == ClusterHealth::kOk;
+    EXPECT_FALSE(serves);
+    return cluster.all_see_owner(0, 3);
+  }));
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.node(0).primary() == cluster.id(3); }));
+  EXPECT_FALSE(cluster.node(0).has_lost_data());
+  const auto& seen = cluster.failed_seen_by(1);
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), cluster.id(0)), 0) << "it was never FAIL";
+}
+
+// An older record of the cluster has come back.
+TEST_F(MembershipTest, PrimaryWhoseStoreKnowsNobodyIsToldWhoItWasAndReplaced) {
+  MembershipState state = cluster.stored(0);
+  const Entry* store = state.own->find(EntryKey::kStore);
+  ASSERT_NE(store, nullptr);
+  MemberRecord own;
+  own.id = state.id;
+  own.max_version = store->version;
+  own.entries.push_back(*store);
+  state.own = std::make_shared<const MemberRecord>(own);
+  state.others.clear();
+  state.version_bound = own.max_version;
+  state.store += 1000;
+  cluster.kill(0);
+  cluster.set_replication(0, 0, false);
+  cluster.run_for(100);
+  cluster.restart_with(0, state);
+  EXPECT_TRUE(cluster.run_until([&] {
+    const bool serves =
+        !cluster.node(0).primary() && cluster.node(0).health(cluster.now()) == ClusterHealth::kOk;
+    EXPECT_FALSE(serves);
+    return cluster.all_see_owner(0, 3);
+  }));
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.node(0).primary() == cluster.id(3); }));
+}
+
+TEST(MembershipAloneTest, NodeWhoseStoreIsAnotherOneGoesOnWhenNobodySpeaksToIt) {
+  SmallCluster cluster(1);
+  ASSERT_TRUE(cluster.node(0).add_slots({{0, 16383}}, cluster.now()).ok());
+  cluster.settle(0);
+  cluster.run_for(1000);
+  MembershipState state = cluster.stored(0);
+  state.store += 1000;
+  cluster.kill(0);
+  cluster.restart_with(0, state);
+  EXPECT_NE(cluster.node(0).health(cluster.now()), ClusterHealth::kOk);
+  EXPECT_TRUE(cluster.run_until(
+      [&] { return cluster.node(0).health(cluster.now()) == ClusterHealth::kOk; }, 5000));
+  EXPECT_EQ(cluster.node(0).slots().owner(0), cluster.id(0));
+}
+
+TEST_F(MembershipTest, PrimaryWhoseStoreIsAnotherOneRemembersThatOverARestart) {
+  MembershipState state = cluster.stored(0);
+  state.store += 1000;
+  cluster.kill(0);
+  cluster.kill(3);
+  cluster.set_replication(0, 0, false);
+  cluster.restart_with(0, state);
+  cluster.run_for(500);
+  EXPECT_TRUE(cluster.node(0).has_lost_data());
+  cluster.kill(0);
+  cluster.restart(0);
+  EXPECT_TRUE(cluster.node(0).has_lost_data());
+  // Nobody has more: it goes on with what it has.
+  EXPECT_TRUE(cluster.run_until(
+      [&] { return cluster.node(0).health(cluster.now()) == ClusterHealth::kOk; }, 30'000));
+  cluster.kill(0);
+  cluster.restart(0);
+  EXPECT_FALSE(cluster.node(0).has_lost_data());
+}
+
 TEST_F(MembershipTest, ForgottenNodeIsForgottenByAllAndDoesNotComeBackByRumour) {
   cluster.kill(5);
   ASSERT_TRUE(cluster.run_until([&] { return in_view(1, 5, Liveness::kFailed); }));
