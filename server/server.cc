@@ -259,8 +259,13 @@ Status Server::open_cluster() {
         " holds keys, and a node of a cluster has database 0 alone: start without "
         "'cluster-enabled yes' and move or delete them");
   }
+  if (!trees_) {
+    return Status::invalid_argument(
+        "a node of a cluster finds by its trees what it lacks: 'merkle-trees no' is for nodes on "
+        "their own");
+  }
   Result<std::unique_ptr<ClusterService>> cluster = ClusterService::open(
-      *config, {*keyspace_, *durability_, clock_, pause_, [this] { return load(); }});
+      *config, {*keyspace_, *trees_, *durability_, clock_, pause_, [this] { return load(); }});
   if (!cluster.ok()) return cluster.status();
   cluster_ = std::move(*cluster);
   return Status();

@@ -45,6 +45,8 @@ struct ReplicationStatus {
     State state = State::kWaiting;
     uint64_t offset = 0;  // acknowledged
     uint64_t lag_ms = 0;  // since its last acknowledgement
+    /// Since it was last found to hold the same rows; UINT64_MAX: not yet, since it connected.
+    uint64_t equal_ms = UINT64_MAX;
   };
   /// A replica's side of the stream from its primary.
   struct Link {
@@ -62,7 +64,9 @@ struct ReplicationStatus {
   Link primary;                   // meaningless on a primary
   bool failing_over = false;      // CLUSTER FAILOVER is under way
   // Since the start.
-  uint64_t full_syncs = 0;  // as primary
+  uint64_t full_syncs = 0;   // as primary
+  uint64_t purged_rows = 0;  // dead ones, removed for good
+  uint64_t mended_rows = 0;  // in which replicas differed that follow by the log alone
   uint64_t partial_syncs = 0;
   uint64_t partial_refusals = 0;  // asked to go on where the backlog doesn't reach
   uint64_t input_bytes = 0;       // of replication streams

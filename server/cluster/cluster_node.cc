@@ -44,8 +44,10 @@ ClusterNode::ClusterNode(const Parts& parts, const ClusterNodeOptions& options,
       states_(parts.keyspace.engine()),
       membership_(std::make_unique<Membership>(options.membership, stored.membership, parts.random,
                                                parts.transport.now())),
-      replication_(parts.keyspace, parts.transport, parts.work, parts.random, options.replication,
+      replication_(parts.keyspace, parts.trees, parts.transport, parts.work, parts.random,
+                   options.replication,
                    {.locate = [this](const NodeId& node) { return locate(node); },
+                    .others_of_shard = [this] { return others_of_shard(); },
                     .settled = [this] { on_settled(); },
                     .pumped = [this] { settle(); }}),
       joining_(stored.joining),
@@ -349,6 +351,22 @@ size_t ClusterNode::replicas_of_shard() const {
     if (role.ok() && role->primary == membership_->self()) ++replicas;
   }
   return replicas;
+}
+
+// Who may hold rows of this shard: replicas, and a primary that was replaced and isn't back yet.
+std::optional<std::vector<NodeId>> ClusterNode::others_of_shard() const {
+  // Who is cut off, or has only begun to listen, may not have heard of all.
+  if (membership_->health(now()) != ClusterHealth::kOk) return std::nullopt;
+  std::vector<NodeId> others;
+  for (const MemberRecordPtr& member : membership_->members()) {
+    if (member->id == membership_->self()) continue;
+    const auto role = decode_fact<RoleFact>(member->value(EntryKey::kRole));
+    if (!role.ok()) return std::nullopt;
+    if (role->shard == membership_->shard() || role->primary == membership_->self()) {
+      others.push_back(member->id);
+    }
+  }
+  return others;
 }
 
 void ClusterNode::await(WriteAcks acks, uint64_t timeout_ms,

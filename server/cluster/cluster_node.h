@@ -66,6 +66,7 @@ class ClusterNode final : public Cluster, private TransportHandler {
   struct Parts {
     Transport& transport;
     Keyspace& keyspace;
+    RowTrees& trees;
     StoreWork& work;
     Clock& clock;
     Random& random;
@@ -132,6 +133,7 @@ class ClusterNode final : public Cluster, private TransportHandler {
   void publish_lease(TimeMs at);
   void rearm();
   size_t replicas_of_shard() const;
+  std::optional<std::vector<NodeId>> others_of_shard() const;
 
   Transport& transport_;
   Keyspace& keyspace_;

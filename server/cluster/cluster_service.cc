@@ -38,7 +38,11 @@ ReplicationDriver::Options replication_options(const Config& config) {
   session.timeout_ms = static_cast<TimeMs>(config.replication.timeout_s) * 1000;
   session.backoff_max_ms = kReconnectMostMs;
   session.heartbeat_ms = static_cast<TimeMs>(config.replication.ping_replica_period_s) * 1000;
+  session.check_interval_ms =
+      static_cast<TimeMs>(config.replication.anti_entropy_interval_s) * 1000;
+  session.compare_bytes_per_s = config.replication.anti_entropy_rate;
   options.primary = session;
+  if (session.check_interval_ms != 0) options.purger.interval_ms = session.check_interval_ms;
   session.heartbeat_ms = std::min(session.heartbeat_ms, kReplicaAckMs);
   options.replica = session;
   return options;
@@ -117,7 +121,7 @@ Status ClusterService::start(const Config& config, uint16_t client_port) {
   }
   work_ = std::make_unique<StoreThreads>(parts_.durability);
   node_ = std::make_unique<ClusterNode>(
-      ClusterNode::Parts{*transport_, parts_.keyspace, *work_, parts_.clock, random_},
+      ClusterNode::Parts{*transport_, parts_.keyspace, parts_.trees, *work_, parts_.clock, random_},
       options(config), identity_);
   const Status started = node_->start();
   if (!started.ok()) return started;

@@ -25,6 +25,7 @@ class ClusterService {
   /// All outlive the service.
   struct Parts {
     Keyspace& keyspace;
+    RowTrees& trees;
     Durability& durability;
     Clock& clock;
     PauseState& pause;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "storage/base/coding.h"
-#include "storage/base/slot.h"
 
 namespace syntropy {
 namespace {
@@ -14,13 +13,17 @@ enum Type : uint8_t {
   kFollow = 32,
   kHandOverData,
   kReplicaAck,
+  kAsk,
+  kReplyAck,
   kRefused = 48,
   kHandOver,
   kHandOverAck,
   kBegin,
   kLogData,
-  kCopyData,
   kHeartbeat,
+  kCompare,
+  kAskAck,
+  kReply,
 };
 
 // --- writing -------------------------------------------------------------------------------------
@@ -43,15 +46,17 @@ void put_piece(std::string* out, const StreamPiece& piece) {
   out->append(piece.bytes);
 }
 
+void put_marks(std::string* out, const StoreMarks& marks) {
+  put_fixed64_le(out, marks.clock);
+  put_fixed64_le(out, marks.purged);
+  out->append(marks.flushes);
+}
+
 uint8_t put(std::string* out, const Follow& message) {
   put_varint64(out, message.position.offset);
   put_point(out, message.position.owed);
   encode_history(message.position.history, out);
-  put_varint64(out, message.slots.size());
-  for (const auto& [first, last] : message.slots) {
-    put_fixed16_le(out, first);
-    put_fixed16_le(out, last);
-  }
+  put_fixed64_le(out, message.purged);
   return kFollow;
 }
 
@@ -63,7 +68,6 @@ uint8_t put(std::string* out, const HandOverData& message) {
 uint8_t put(std::string* out, const ReplicaAck& message) {
   out->push_back(message.following ? 1 : 0);
   put_varint64(out, message.log_received);
-  put_varint64(out, message.copy_received);
   put_varint64(out, message.applied);
   put_varint64(out, message.acknowledged);
   return kReplicaAck;
@@ -90,6 +94,7 @@ uint8_t put(std::string* out, const Begin& message) {
   put_point(out, message.owed);
   put_varint64(out, message.log_offset);
   encode_history(message.history, out);
+  put_marks(out, message.marks);
   return kBegin;
 }
 
@@ -99,14 +104,40 @@ uint8_t put(std::string* out, const LogData& message) {
   return kLogData;
 }
 
-uint8_t put(std::string* out, const CopyData& message) {
-  put_piece(out, message.piece);
-  return kCopyData;
-}
-
 uint8_t put(std::string* out, const PrimaryHeartbeat& message) {
   put_varint64(out, message.log_end);
   return kHeartbeat;
+}
+
+uint8_t put(std::string* out, const Compare& message) {
+  put_varint64(out, message.round);
+  put_varint64(out, message.offset);
+  put_marks(out, message.marks);
+  return kCompare;
+}
+
+uint8_t put(std::string* out, const Ask& message) {
+  put_varint64(out, message.round);
+  put_piece(out, message.piece);
+  return kAsk;
+}
+
+uint8_t put(std::string* out, const Reply& message) {
+  put_varint64(out, message.round);
+  put_piece(out, message.piece);
+  return kReply;
+}
+
+uint8_t put(std::string* out, const AskAck& message) {
+  put_varint64(out, message.round);
+  put_varint64(out, message.received);
+  return kAskAck;
+}
+
+uint8_t put(std::string* out, const ReplyAck& message) {
+  put_varint64(out, message.round);
+  put_varint64(out, message.received);
+  return kReplyAck;
 }
 
 template <class Variant>
@@ -173,31 +204,21 @@ bool read_history(ByteReader* in, History* history) {
   return true;
 }
 
+bool read_marks(ByteReader* in, StoreMarks* marks) {
+  return in->read_fixed64_le(&marks->clock) && in->read_fixed64_le(&marks->purged) &&
+         read_rest(in, &marks->flushes);
+}
+
 bool read(ByteReader* in, Follow* message) {
-  uint64_t ranges = 0;
-  if (!in->read_varint64(&message->position.offset) || !read_point(in, &message->position.owed) ||
-      !read_history(in, &message->position.history) || !in->read_varint64(&ranges) ||
-      ranges > kSlotCount) {
-    return false;
-  }
-  int32_t before = -1;
-  for (uint64_t i = 0; i < ranges; ++i) {
-    uint16_t first = 0;
-    uint16_t last = 0;
-    if (!in->read_fixed16_le(&first) || !in->read_fixed16_le(&last)) return false;
-    if (first <= before || last < first || last >= kSlotCount) return false;
-    before = last;
-    message->slots.emplace_back(first, last);
-  }
-  return true;
+  return in->read_varint64(&message->position.offset) && read_point(in, &message->position.owed) &&
+         read_history(in, &message->position.history) && in->read_fixed64_le(&message->purged);
 }
 
 bool read(ByteReader* in, HandOverData* message) { return read_piece(in, &message->piece); }
 
 bool read(ByteReader* in, ReplicaAck* message) {
   return read_flag(in, &message->following) && in->read_varint64(&message->log_received) &&
-         in->read_varint64(&message->copy_received) && in->read_varint64(&message->applied) &&
-         in->read_varint64(&message->acknowledged);
+         in->read_varint64(&message->applied) && in->read_varint64(&message->acknowledged);
 }
 
 bool read(ByteReader* in, Refused* message) { return read_rest(in, &message->reason); }
@@ -207,16 +228,36 @@ bool read(ByteReader* in, HandOverAck* message) { return in->read_varint64(&mess
 bool read(ByteReader* in, Begin* message) {
   return read_flag(in, &message->copy) && read_optional(in, &message->common) &&
          read_point(in, &message->owed) && in->read_varint64(&message->log_offset) &&
-         read_history(in, &message->history);
+         read_history(in, &message->history) && read_marks(in, &message->marks);
 }
 
 bool read(ByteReader* in, LogData* message) {
   return in->read_varint64(&message->log_end) && read_piece(in, &message->piece);
 }
 
-bool read(ByteReader* in, CopyData* message) { return read_piece(in, &message->piece); }
 bool read(ByteReader* in, PrimaryHeartbeat* message) {
   return in->read_varint64(&message->log_end);
+}
+
+bool read(ByteReader* in, Compare* message) {
+  return in->read_varint64(&message->round) && in->read_varint64(&message->offset) &&
+         read_marks(in, &message->marks);
+}
+
+bool read(ByteReader* in, Ask* message) {
+  return in->read_varint64(&message->round) && read_piece(in, &message->piece);
+}
+
+bool read(ByteReader* in, Reply* message) {
+  return in->read_varint64(&message->round) && read_piece(in, &message->piece);
+}
+
+bool read(ByteReader* in, AskAck* message) {
+  return in->read_varint64(&message->round) && in->read_varint64(&message->received);
+}
+
+bool read(ByteReader* in, ReplyAck* message) {
+  return in->read_varint64(&message->round) && in->read_varint64(&message->received);
 }
 
 template <class Message, class Variant>
@@ -249,6 +290,10 @@ Result<ReplicaMessage> decode_replica_message(uint8_t type, std::string_view pay
       return decode_as<HandOverData, ReplicaMessage>(payload);
     case kReplicaAck:
       return decode_as<ReplicaAck, ReplicaMessage>(payload);
+    case kAsk:
+      return decode_as<Ask, ReplicaMessage>(payload);
+    case kReplyAck:
+      return decode_as<ReplyAck, ReplicaMessage>(payload);
     default:
       return unknown_type(type);
   }
@@ -266,10 +311,14 @@ Result<PrimaryMessage> decode_primary_message(uint8_t type, std::string_view pay
       return decode_as<Begin, PrimaryMessage>(payload);
     case kLogData:
       return decode_as<LogData, PrimaryMessage>(payload);
-    case kCopyData:
-      return decode_as<CopyData, PrimaryMessage>(payload);
     case kHeartbeat:
       return decode_as<PrimaryHeartbeat, PrimaryMessage>(payload);
+    case kCompare:
+      return decode_as<Compare, PrimaryMessage>(payload);
+    case kAskAck:
+      return decode_as<AskAck, PrimaryMessage>(payload);
+    case kReply:
+      return decode_as<Reply, PrimaryMessage>(payload);
     default:
       return unknown_type(type);
   }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "storage/base/slot.h"
+#include "storage/base/slot_ranges.h"
 
 namespace syntropy {
 namespace {
@@ -14,8 +14,9 @@ constexpr TimeMs kLingerMs = 1000;  // of a stream whose replica was refused
 
 }  // namespace
 
-ReplicationDriver::ReplicationDriver(Keyspace& keyspace, Transport& transport, StoreWork& work,
-                                     Random& random, const Options& options, Events events)
+ReplicationDriver::ReplicationDriver(Keyspace& keyspace, RowTrees& trees, Transport& transport,
+                                     StoreWork& work, Random& random, const Options& options,
+                                     Events events)
     : keyspace_(keyspace),
       transport_(transport),
       work_(work),
@@ -23,8 +24,11 @@ ReplicationDriver::ReplicationDriver(Keyspace& keyspace, Transport& transport, S
       options_(options),
       events_(std::move(events)),
       applier_(keyspace),
-      rows_(keyspace.engine()),
-      read_ahead_(rows_, work, [this] { wake(); }) {
+      rows_(keyspace, trees, applier_),
+      purger_(keyspace, trees, applier_, work,
+              {[this](std::function<void()> job) { transport_.post(std::move(job)); },
+               [this] { events_.pumped(); }}) {
+  purger_.set_options(options.purger);
   log().set_listener([this] {
     if (has_replicas_.load(std::memory_order_relaxed)) wake();
   });
@@ -69,6 +73,7 @@ void ReplicationDriver::stop() {
 
 void ReplicationDriver::leave_role() {
   settled_ = false;
+  purger_.stop();
   for (auto& [stream, replica] : replicas_) {
     acks_.remove(stream);
     close(replica.pipe);
@@ -118,9 +123,8 @@ void ReplicationDriver::role_changed(uint64_t serial, const Status& result) {
 void ReplicationDriver::begin_following() {
   upstream_.primary = primary_;
   upstream_.serial = ++serial_;
-  upstream_.session =
-      std::make_unique<ReplicaSession>(log(), read_ahead_, RowCopy::Slots{{0, kSlotCount - 1}},
-                                       options_.replica, random_, transport_.now());
+  upstream_.session = std::make_unique<ReplicaSession>(log(), rows_, SlotRanges::all(),
+                                                       options_.replica, random_, transport_.now());
 }
 
 void ReplicationDriver::pause_writes(std::function<void(const LogPoint&)> stopped) {
@@ -156,7 +160,7 @@ void ReplicationDriver::serve(StreamId stream, const NodeId& node) {
   replica.node = node;
   replica.serial = ++serial_;
   replica.session =
-      std::make_unique<PrimarySession>(log(), read_ahead_, options_.primary, transport_.now());
+      std::make_unique<PrimarySession>(log(), rows_, options_.primary, transport_.now());
   has_replicas_ = true;
 }
 
@@ -251,6 +255,10 @@ TimeMs ReplicationDriver::deadline_of(const Pipe& pipe, TimeMs session, TimeMs t
 
 void ReplicationDriver::tick(TimeMs now) {
   if (now >= role_retry_at_) change_role();
+  if (leading()) {
+    if (purger_.wants_proof(now) || purger_.wants_step(now)) prove_deaths(now);
+    purger_.tick(now);
+  }
   acks_.tick(now);
   tell_outcomes();
   pump(now);
@@ -277,35 +285,88 @@ void ReplicationDriver::pump(Downstream& replica, TimeMs now) {
   while (flush(replica.pipe, now) && replica.close_at == Transport::kNoAlarm) {
     PrimarySession::Ready ready = replica.session->take_ready(now);
     for (const PrimaryMessage& message : ready.send) push(replica.pipe, message);
-    if (ready.take_over) take_over(replica, std::move(*ready.take_over));
+    if (ready.take_over) take_over(replica, std::move(*ready.take_over), ready.purged);
+    if (ready.answer) answer(replica, std::move(*ready.answer), ready.answer_changes);
     if (ready.close) {
       spdlog::info("replica {}: {}", replica.node.hex(), replica.session->closed_because());
       replica.close_at = now + kLingerMs;
     }
     if (ready.send.empty()) break;
   }
+  if (const uint64_t mended = replica.session->mended_rows() - replica.mended_rows; mended > 0) {
+    replica.mended_rows += mended;
+    mended_rows_ += mended;
+    spdlog::warn("replica {} differed in {} rows though its log is this node's; they are mended",
+                 replica.node.hex(), mended);
+  }
   if (replica.session->following() && !std::exchange(replica.counted, true)) {
     const bool copied = replica.session->copied();
     ++(copied ? full_syncs_ : partial_syncs_);
     spdlog::info("replica {} {} offset {}", replica.node.hex(),
-                 copied ? "has a copy of all rows and follows from" : "goes on from",
+                 copied ? "was compared and follows from" : "goes on from",
                  replica.session->acknowledged());
   }
 }
 
-void ReplicationDriver::take_over(const Downstream& replica, std::string records) {
-  work_.change(
-      [this, stream = replica.pipe.id, serial = replica.serial, records = std::move(records)] {
-        const Result<LogPoint> taken = applier_.take_over(records);
-        transport_.post([this, stream, serial, taken] {
-          const auto at = replicas_.find(stream);
-          if (at == replicas_.end() || at->second.serial != serial) return;
-          at->second.session->taken_over(taken);
-          pump(transport_.now());
-          events_.pumped();
-        });
-        if (taken.ok()) work_.when_durable([](const Status&) {});
-      });
+// What all other nodes of the shard are proved to hold may be purged: up to when the first of them
+// was proved last.
+void ReplicationDriver::prove_deaths(TimeMs now) {
+  const std::optional<std::vector<NodeId>> others = events_.others_of_shard();
+  if (!others) return purger_.put_off(now);
+  std::optional<HlcStamp> proved;
+  // Who has come, and isn't known to be of the shard yet, waits for its first proof as well.
+  for (const auto& [stream, replica] : replicas_) {
+    const bool pending = replica.session->state() != PrimarySession::State::kClosed &&
+                         replica.session->proof().at == 0;
+    if (pending && options_.fault != Fault::kProvedByThePresent) return purger_.put_off(now);
+  }
+  for (const NodeId& node : *others) {
+    const auto at = std::find_if(replicas_.begin(), replicas_.end(), [&](const auto& replica) {
+      return replica.second.node == node && replica.second.session->proof().at != 0;
+    });
+    if (at == replicas_.end()) {
+      if (options_.fault == Fault::kProvedByThePresent) continue;
+      return purger_.put_off(now);
+    }
+    const HlcStamp clock = at->second.session->proof().clock;
+    proved = proved ? std::min(*proved, clock) : clock;
+  }
+  purger_.prove(proved, now);
+}
+
+void ReplicationDriver::take_over(const Downstream& replica, std::string records,
+                                  LogApplier::Purged purged) {
+  work_.change([this, stream = replica.pipe.id, serial = replica.serial,
+                records = std::move(records), purged] {
+    const Result<LogPoint> taken = applier_.take_over(records, purged);
+    transport_.post([this, stream, serial, taken] {
+      const auto at = replicas_.find(stream);
+      if (at == replicas_.end() || at->second.serial != serial) return;
+      at->second.session->taken_over(taken);
+      pump(transport_.now());
+      events_.pumped();
+    });
+    if (taken.ok()) work_.when_durable([](const Status&) {});
+  });
+}
+
+void ReplicationDriver::answer(const Downstream& replica, ComparisonAnswerer::Work work,
+                               bool changes) {
+  auto job = [this, stream = replica.pipe.id, serial = replica.serial, work = std::move(work)] {
+    const Result<std::string> reply = answer_work(work);
+    transport_.post([this, stream, serial, reply] {
+      const auto at = replicas_.find(stream);
+      if (at == replicas_.end() || at->second.serial != serial) return;
+      at->second.session->answered(reply, transport_.now());
+      pump(transport_.now());
+      events_.pumped();
+    });
+  };
+  if (!changes) return work_.read(std::move(job));
+  work_.change([this, job = std::move(job)] {
+    job();
+    work_.when_durable([](const Status&) {});
+  });
 }
 
 void ReplicationDriver::pump_upstream(TimeMs now) {
@@ -333,10 +394,11 @@ void ReplicationDriver::pump_upstream(TimeMs now) {
 
 void ReplicationDriver::apply(StoreOp op) {
   work_.change([this, serial = upstream_.serial, op = std::move(op)] {
-    const Status applied = apply_store_op(applier_, op);
+    const StoreOpResult applied = apply_store_op(applier_, op);
     const uint64_t offset = log().offset();
     transport_.post([this, serial, applied] { stored(serial, applied); });
-    if (!applied.ok()) return;
+    if (!applied.status.ok()) return;
+    if (!op.moves_log()) return work_.when_durable([](const Status&) {});
     if (options_.fault == Fault::kAckUnsynced) log_is_durable(serial, op.session, offset);
     work_.when_durable([this, serial, offset, session = op.session](const Status& durable) {
       if (durable.ok()) log_is_durable(serial, session, offset);
@@ -355,7 +417,7 @@ void ReplicationDriver::log_is_durable(uint64_t serial, ReplicationSessionId ses
   });
 }
 
-void ReplicationDriver::stored(uint64_t serial, const Status& result) {
+void ReplicationDriver::stored(uint64_t serial, const StoreOpResult& result) {
   if (upstream_.serial != serial || !upstream_.session) return;
   upstream_.session->stored(result, transport_.now());
   pump(transport_.now());
@@ -365,6 +427,7 @@ void ReplicationDriver::stored(uint64_t serial, const Status& result) {
 TimeMs ReplicationDriver::next_deadline() const {
   TimeMs deadline = std::min(role_retry_at_, acks_.next_deadline());
   if (!settled_) return deadline;
+  if (leads_) deadline = std::min(deadline, purger_.next_deadline());
   for (const auto& [stream, replica] : replicas_) {
     const TimeMs session = replica.close_at != Transport::kNoAlarm
                                ? replica.close_at
@@ -402,90 +465,6 @@ void ReplicationDriver::tell_outcomes() {
     waits_.erase(at);
     done(outcome.met, outcome.replicas);
   }
-}
-
-uint64_t ReplicationDriver::good_replicas(TimeMs now, uint64_t max_lag_ms) const {
-  const std::lock_guard lock(shown_mutex_);
-  return static_cast<uint64_t>(
-      std::count_if(shown_.replicas.begin(), shown_.replicas.end(), [&](const auto& replica) {
-        return replica.following && now < replica.heard + max_lag_ms + 1;
-      }));
-}
-
-// --- questions -----------------------------------------------------------------------------------
-
-OwnReplication ReplicationDriver::own(TimeMs now) const {
-  const LogPosition position = log().position();
-  OwnReplication own;
-  own.lineage = position.lineage();
-  own.offset = position.offset;
-  own.complete = !position.history.empty();
-  if (upstream_.session) {
-    const TimeMs heard = upstream_.session->last_heard();
-    own.data_age_ms = heard == 0 ? UINT64_MAX : now - std::min(now, heard);
-  }
-  return own;
-}
-
-void ReplicationDriver::show() {
-  const std::lock_guard lock(shown_mutex_);
-  shown_.replicas.clear();
-  for (const auto& [stream, replica] : replicas_) {
-    const PrimarySession& session = *replica.session;
-    shown_.replicas.push_back({replica.node, session.state(), session.acknowledged(),
-                               session.following(), session.last_heard()});
-  }
-  shown_.link = ReplicaSession::State::kIdle;
-  if (upstream_.session) {
-    shown_.link = upstream_.session->state();
-    shown_.link_heard = upstream_.session->last_heard();
-  }
-  shown_.link_followed = upstream_.followed_at;
-  shown_.full_syncs = full_syncs_;
-  shown_.partial_syncs = partial_syncs_;
-  shown_.input_bytes = input_bytes_;
-  shown_.output_bytes = output_bytes_;
-}
-
-ReplicationStatus ReplicationDriver::status(TimeMs now) const {
-  using Link = ReplicationStatus::Link;
-  using Replica = ReplicationStatus::Replica;
-  const std::lock_guard lock(shown_mutex_);
-  ReplicationStatus status;
-  for (const Shown::Replica& shown : shown_.replicas) {
-    if (shown.state == PrimarySession::State::kClosed) continue;
-    Replica replica;
-    replica.id = shown.node;
-    replica.state = shown.following                                  ? Replica::State::kOnline
-                    : shown.state == PrimarySession::State::kWaiting ? Replica::State::kWaiting
-                                                                     : Replica::State::kSyncing;
-    replica.offset = shown.offset;
-    replica.lag_ms = now - std::min(now, shown.heard);
-    status.replicas.push_back(replica);
-  }
-  switch (shown_.link) {
-    case ReplicaSession::State::kIdle:
-      status.primary.state = Link::State::kConnect;
-      break;
-    case ReplicaSession::State::kConnecting:
-    case ReplicaSession::State::kAsking:
-      status.primary.state = Link::State::kConnecting;
-      break;
-    case ReplicaSession::State::kHandingOver:
-    case ReplicaSession::State::kCopying:
-      status.primary.state = Link::State::kSyncing;
-      break;
-    case ReplicaSession::State::kFollowing:
-      status.primary.state = Link::State::kConnected;
-      break;
-  }
-  status.primary.idle_ms = now - std::min(now, shown_.link_heard);
-  status.primary.down_ms = now - std::min(now, shown_.link_followed);
-  status.full_syncs = shown_.full_syncs;
-  status.partial_syncs = shown_.partial_syncs;
-  status.input_bytes = shown_.input_bytes;
-  status.output_bytes = shown_.output_bytes;
-  return status;
 }
 
 }  // namespace syntropy

@@ -32,12 +32,13 @@
 #include "membership/election_view.h"
 #include "rpc/transport.h"
 #include "server/cluster/cluster.h"
-#include "server/cluster/read_ahead.h"
+#include "server/cluster/purger.h"
 #include "server/cluster/replication_codec.h"
 #include "server/cluster/store_work.h"
 #include "server/replication/ack_tracker.h"
 #include "server/replication/primary_session.h"
 #include "server/replication/replica_session.h"
+#include "server/replication/tree_sessions.h"
 #include "storage/keyspace.h"
 #include "storage/log_applier.h"
 
@@ -51,33 +52,41 @@ class ReplicationDriver {
   /// What a test breaks on purpose, to see that it is found (tests/simulation).
   enum class Fault : uint8_t {
     kNone,
-    kKeepLineage,  // who becomes primary goes on in the lineage of the one before
-    kAckUnsynced,  // acknowledges what isn't durable
+    kKeepLineage,         // who becomes primary goes on in the lineage of the one before
+    kAckUnsynced,         // acknowledges what isn't durable
+    kProvedByThePresent,  // purges without a proof of who is away
   };
   struct Options {
     ReplicationSessionOptions primary;  // this node's sessions as one
     ReplicationSessionOptions replica;
+    Purger::Options purger;
     Fault fault = Fault::kNone;
   };
   struct Events {
     /// Where that node is.
     std::function<Peer(const NodeId&)> locate;
+    /// The other nodes of this primary's shard, whether they can be reached or not; nullopt: that
+    /// can't be told now.
+    std::function<std::optional<std::vector<NodeId>>()> others_of_shard;
     /// The log is what lead() or follow() asked for.
     std::function<void()> settled;
     /// Something was done: next_deadline() may be another.
     std::function<void()> pumped;
   };
 
-  /// `keyspace` is replicated. All references outlive this; no job of `work` may be left when it
-  /// goes.
-  ReplicationDriver(Keyspace& keyspace, Transport& transport, StoreWork& work, Random& random,
-                    const Options& options, Events events);
+  /// `keyspace` is replicated, `trees` are its. All references outlive this; no job of `work` may
+  /// be left when it goes.
+  ReplicationDriver(Keyspace& keyspace, RowTrees& trees, Transport& transport, StoreWork& work,
+                    Random& random, const Options& options, Events events);
   ~ReplicationDriver();
   ReplicationDriver(const ReplicationDriver&) = delete;
   ReplicationDriver& operator=(const ReplicationDriver&) = delete;
 
   /// For sessions from now on.
-  void set_options(const Options& options) { options_ = options; }
+  void set_options(const Options& options) {
+    options_ = options;
+    purger_.set_options(options.purger);
+  }
 
   /// `emptied`: without the rows that are there (CLUSTER RESET).
   void lead(bool emptied = false);
@@ -139,6 +148,7 @@ class ReplicationDriver {
     std::unique_ptr<PrimarySession> session;
     TimeMs close_at = Transport::kNoAlarm;  // refused: open until it has read why
     bool counted = false;                   // in the figures of syncs
+    uint64_t mended_rows = 0;               // of the session, as counted so far
   };
   struct Upstream {
     Pipe pipe;
@@ -155,13 +165,17 @@ class ReplicationDriver {
       uint64_t offset;
       bool following;
       TimeMs heard;
+      TimeMs equal;  // 0: never
     };
     std::vector<Replica> replicas;
     ReplicaSession::State link = ReplicaSession::State::kIdle;
     TimeMs link_heard = 0;
     TimeMs link_followed = 0;
+    uint64_t link_pulled = 0;
     uint64_t full_syncs = 0;
     uint64_t partial_syncs = 0;
+    uint64_t mended_rows = 0;
+    uint64_t purged_rows = 0;
     uint64_t input_bytes = 0;
     uint64_t output_bytes = 0;
   };
@@ -182,15 +196,17 @@ class ReplicationDriver {
   void pump(TimeMs now);
   void pump(Downstream& replica, TimeMs now);
   void pump_upstream(TimeMs now);
-  void take_over(const Downstream& replica, std::string records);
+  void take_over(const Downstream& replica, std::string records, LogApplier::Purged purged);
+  void answer(const Downstream& replica, ComparisonAnswerer::Work work, bool changes);
   void apply(StoreOp op);
-  void stored(uint64_t serial, const Status& result);
+  void stored(uint64_t serial, const StoreOpResult& result);
   void log_is_durable(uint64_t serial, ReplicationSessionId session, uint64_t offset);
   void note_ack(StreamId stream, Downstream& replica);
   void serve(StreamId stream, const NodeId& node);
   void erase(StreamId stream);
   void erase_closed();
   void tell_outcomes();
+  void prove_deaths(TimeMs now);
   void show();
 
   Keyspace& keyspace_;
@@ -200,8 +216,8 @@ class ReplicationDriver {
   Options options_;
   const Events events_;
   LogApplier applier_;
-  RowCopySources rows_;
-  ReadAheadSources read_ahead_;
+  TreeSessions rows_;
+  Purger purger_;
   std::atomic<bool> woken_{false};  // a pump is on its way
   std::atomic<bool> has_replicas_{false};
 
@@ -226,6 +242,7 @@ class ReplicationDriver {
   Shown shown_;
   uint64_t full_syncs_ = 0;
   uint64_t partial_syncs_ = 0;
+  uint64_t mended_rows_ = 0;
   uint64_t input_bytes_ = 0;
   uint64_t output_bytes_ = 0;
 };

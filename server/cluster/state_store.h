@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "membership/membership_state.h"
+#include "storage/base/random.h"
 #include "storage/base/status.h"
 #include "storage/engine.h"
 #include "storage/log_applier.h"
@@ -32,6 +33,12 @@ class StateStore {
 
   /// Nullopt: this store has never been a node of a cluster.
   Result<std::optional<Stored>> load() const;
+  /// Some of the store's rows were lost, or have become older than they were. From here on it is
+  /// another store, which nobody takes for complete: a primary is replaced by one of its replicas;
+  /// a replica hands over what only it has, and is made equal with its primary. Nothing of its log
+  /// counts any more. Nullopt: it isn't, or no longer says that it is, a node of a cluster. The
+  /// caller makes it durable.
+  Result<std::optional<NodeId>> lose_rows(Random& random);
   /// Ok: it is durable.
   Status save(const MembershipState& membership, Keep joining);
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "server/cluster/cluster.h"
 #include "server/commands/arguments.h"
 #include "server/commands/info.h"
 #include "server/commands/table.h"
@@ -227,6 +228,17 @@ void info_trees(const Call& call, InfoSection& out) {
   out.field("merkle_saves", stats.saves);
   out.field("merkle_journal_bytes", stats.journal_bytes);
   out.field("merkle_journal_status", stats.journal_error.empty() ? "ok" : "broken");
+  if (call.server.cluster == nullptr) return;
+  const ReplicationStatus replication = call.server.cluster->replication();
+  out.field("merkle_mended_rows", replication.mended_rows);
+  out.field("merkle_purged_rows", replication.purged_rows);
+  for (size_t i = 0; i < replication.replicas.size(); ++i) {
+    const ReplicationStatus::Replica& replica = replication.replicas[i];
+    const bool known = replica.equal_ms != UINT64_MAX;
+    out.field(fmt::format("merkle_replica{}", i),
+              fmt::format("ip={},port={},equal_seconds_ago={}", replica.host, replica.port,
+                          known ? static_cast<int64_t>(replica.equal_ms / 1000) : -1));
+  }
 }
 
 std::span<const CommandSpec> reconcile_commands() { return kSpecs; }

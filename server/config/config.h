@@ -166,6 +166,8 @@ struct ReplicationConfig {
   std::uint64_t backlog_size = 64 * kMiB;
   int ping_replica_period_s = 10;
   int timeout_s = 60;
+  std::uint64_t anti_entropy_rate = 0;      // bytes a second; 0 = no bound
+  int anti_entropy_interval_s = 60;         // 0 = never
   std::uint64_t min_replicas_to_write = 0;  // 0 = none needed
   int min_replicas_max_lag_s = 10;          // 0 = min_replicas_to_write doesn't count
   bool operator==(const ReplicationConfig&) const = default;

@@ -23,7 +23,7 @@ void add_replication(TableBuilder& table) {
   table.begin(OptionGroup::kReplication);
   table.add("repl-backlog-size", kChangeable,
             "Latest writes kept in memory for replicas that come back; one that was away for "
-            "longer copies all rows.",
+            "longer is compared with its primary.",
             memory_option(SYNTROPY_FIELD(std::uint64_t, replication.backlog_size), kLeastBacklog,
                           kMaxBytes));
   Option& ping =
@@ -35,6 +35,17 @@ void add_replication(TableBuilder& table) {
   table.add(
       "repl-timeout", kChangeable, "Silence after which primary and replica connect anew.",
       integer_option(SYNTROPY_FIELD(std::int64_t, replication.timeout_s), "seconds", 1, kMaxInt));
+  table.add("anti-entropy-interval", kChangeable,
+            "How often a primary and its replica make sure that they hold the same rows, at the "
+            "price of one small message, and mend them if not. 0 is never: then what is deleted "
+            "stays on the disk.",
+            integer_option(SYNTROPY_FIELD(std::int64_t, replication.anti_entropy_interval_s),
+                           "seconds", 0, kMaxInt));
+  table.add(
+      "anti-entropy-rate", kChangeable,
+      "Most bytes a second that a primary sends a replica with which it compares rows, as it "
+      "does to catch it up when the backlog has run out; 0 is as many as it can.",
+      memory_option(SYNTROPY_FIELD(std::uint64_t, replication.anti_entropy_rate), 0, kMaxBytes));
   Option& replicas = table.add(
       "min-replicas-to-write", kChangeable,
       "A primary with fewer replicas in good order than this refuses writes; 0 needs none.",
