@@ -45,6 +45,7 @@ void Simulation::execute(SimNode& node, const std::string& key) {
   write.node = node.index();
   write.began = node.began();
   write.clock_set = node.clock().set_at();
+  write.slow = slow_.count(node.index()) != 0;
   write.history = node.log().position().history;
   write.at = network_.now();
   bool wrote = true;

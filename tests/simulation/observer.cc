@@ -19,8 +19,12 @@ void Observer::sent(SimNode& from, const NodeId& to, uint8_t type, std::string_v
   }
 }
 
-void Observer::disk_changed(const NodeId& node) {
+void Observer::disk_changed(const NodeId& node,
+                            const std::function<uint64_t(const NodeId&)>& known_epoch) {
   std::erase_if(votes_, [&](const auto& vote) { return vote.first.first == node; });
+  std::erase_if(service_, [&](const auto& service) {
+    return service.second.epoch > known_epoch(service.second.node);
+  });
 }
 
 void Observer::look(SimNode& node) {

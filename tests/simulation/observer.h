@@ -37,7 +37,11 @@ class Observer {
   /// The node has begun a new life: its log may have gone back.
   void restarted(SimNode& node) { checked_.erase(node.index()); }
   /// The node's disk is another one: it may have forgotten votes, and what it wrote since.
-  void disk_changed(const NodeId& node);
+  /// `known_epoch`: of a node's newest claim that any node knows. Of a later one nobody knows any
+  /// more, so nobody can be held to it.
+  void disk_changed(const NodeId& node, const std::function<uint64_t(const NodeId&)>& known_epoch);
+  /// Who served what, under which epoch.
+  void forget_service() { service_.clear(); }
   /// The node executes a write of this slot for a client. `forced`: its leader's place was taken
   /// by TAKEOVER or FORCE, without its consent.
   void served(SimNode& node, uint16_t slot, bool forced);

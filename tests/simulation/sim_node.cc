@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "storage/derived_records.h"
+#include "storage/local_keys.h"
+
 namespace syntropy::testing {
 
 SimNode::SimNode(size_t index, MemoryNetwork& network, const SimSettings& settings, uint64_t seed,
@@ -27,10 +30,12 @@ ClusterNodeOptions SimNode::cluster_options() {
   session.store_bytes = 4 * 1024;
   session.heartbeat_ms = 300;
   session.timeout_ms = 4 * settings_.node_timeout;
+  session.check_interval_ms = settings_.node_timeout;
   session.backoff_min_ms = 50;
   session.backoff_max_ms = 500;
   session.fault = settings_.replication_fault;
-  options.replication = {session, session, settings_.driver_fault};
+  const Purger::Options purger{settings_.node_timeout, 100, 10};
+  options.replication = {session, session, purger, settings_.driver_fault};
   options.address.port = kPort;
   options.address.bus_port = kBusPort;
   options.pause_clients = [this](TimeMs span) { clients_wait_until_ = network_.now() + span; };
@@ -76,8 +81,8 @@ void SimNode::start() {
   work_ = std::make_unique<VirtualWork>(*process_, *engine_, settings_.sync, settings_.syncs_lie,
                                         random_);
   cluster_ = std::make_unique<ClusterNode>(
-      ClusterNode::Parts{*transport_, *keyspace_, *work_, clock_, random_}, cluster_options(),
-      *identity);
+      ClusterNode::Parts{*transport_, *keyspace_, *trees_, *work_, clock_, random_},
+      cluster_options(), *identity);
   Status started = transport_->listen({host_, kBusPort});
   if (started.ok()) started = cluster_->start();
   if (!started.ok()) watch_.violation(name() + " can't start: " + std::string(started.message()));
@@ -117,6 +122,29 @@ void SimNode::empty_disk() {
   while (state.store == 0) state.store = random_.next();
   engine_ = std::make_unique<MemoryEngine>(&purge_);
   (void)StateStore(*engine_).save(state, StateStore::Keep::kLog);
+}
+
+void SimNode::lose_rows(uint16_t first_slot, uint16_t last_slot, MemoryEngine* older,
+                        bool own_too) {
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    const std::unique_ptr<EngineBatch> batch = engine_->new_batch();
+    const std::unique_ptr<EngineIterator> at = engine_->iterate(from, to, nullptr);
+    for (at->seek(from); at->valid(); at->next()) batch->erase(at->key());
+    if (older != nullptr) {
+      const std::unique_ptr<EngineIterator> old = older->iterate(from, to, nullptr);
+      for (old->seek(from); old->valid(); old->next()) batch->put(old->key(), old->value());
+    }
+    (void)engine_->write(*batch);
+  };
+  std::string from, to;
+  encode_row_position(first_slot, 0, 0, &from);
+  encode_row_position(last_slot + 1, 0, 0, &to);
+  replace(from, to);
+  if (own_too && older != nullptr) replace(kLocalKeysBegin, std::string(1, kExpiryPrefix));
+  Status done = make_derived_records(*engine_, clock_.wall_ms(), 60'000, {}).status();
+  if (done.ok()) done = StateStore(*engine_).lose_rows(random_).status();
+  if (done.ok()) done = engine_->sync();
+  if (!done.ok()) watch_.violation(name() + " can't be salvaged: " + std::string(done.message()));
 }
 
 bool SimNode::clients_wait() const { return network_.now() < clients_wait_until_; }

@@ -1,6 +1,6 @@
 // SimNode: a whole node in virtual time: the ClusterNode, replication and storage code of the
 // server, on an engine in memory. It can lose its process or its power, stand still, and come back
-// with its disk, with an older copy of it, or with an empty one.
+// with its disk, with an older copy of it, with what was salvaged of it, or with an empty one.
 //
 // Thread safety: none.
 #pragma once
@@ -72,6 +72,9 @@ class SimNode {
   void replace_disk(std::unique_ptr<MemoryEngine> disk) { engine_ = std::move(disk); }
   /// While down: nothing is left but who the node is.
   void empty_disk();
+  /// While down: a file is lost that held the rows of these slots, and the store is salvaged. What
+  /// `older` (null: nothing) has of them comes back, and of the node's own records if `own_too`.
+  void lose_rows(uint16_t first_slot, uint16_t last_slot, MemoryEngine* older, bool own_too);
 
   /// While clients may be served: executes `write` in a tick of its own. Nullopt: refused.
   bool serves(uint16_t slot) const;

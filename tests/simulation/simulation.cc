@@ -154,9 +154,30 @@ void Simulation::look() {
   in(kLookMs, [this] { look(); });
   for (auto& node : nodes_) {
     observer_.look(*node);
+    look_at_comparisons(*node);
+    note_purges(*node);
     if (options_.trace) trace_change(*node);
     if (settings_.purge && random_.one_in(20)) (void)node->engine().compact({}, {});
   }
+}
+
+// Replicas that stand where their primary does hold the same rows.
+void Simulation::look_at_comparisons(SimNode& node) {
+  if (!node.running()) return;
+  const ReplicationStatus replication = node.cluster().replication();
+  if (replication.mended_rows > 0) fail("a replica of " + node.name() + " had other rows");
+  for (const auto& replica : replication.replicas) figures_.compared += replica.equal_ms < kLookMs;
+}
+
+void Simulation::note_purges(SimNode& node) {
+  if (!node.running()) return;
+  ledger_.find_again(node.engine());
+  const NodeId primary = node.membership().primary();
+  SimNode* owner = primary ? find(primary) : &node;
+  if (owner == nullptr || !owner->running() || owner->membership().primary()) return;
+  const SlotRanges& slots = owner->membership().epochs().slots;
+  ledger_.note_purges(node.index(), node.engine(),
+                      [&](const std::string& key) { return slots.contains(slot_of(key)); });
 }
 
 std::string Simulation::run() {
@@ -302,11 +323,13 @@ void Simulation::check() {
     const std::string trees = compare_trees(*node, primary);
     if (!trees.empty()) fail(trees);
   }
+  for (const auto& node : nodes_) note_purges(*node);
   const std::string violation = ledger_.check([this](const std::string& key) -> Engine* {
     SimNode* owner = find(nodes_.front()->membership().slots().owner(slot_of(key)));
     return owner == nullptr ? nullptr : &owner->engine();
   });
   if (!violation.empty()) fail(violation);
+  figures_.purged += ledger_.purged();
 }
 
 }  // namespace syntropy::testing

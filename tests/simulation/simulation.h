@@ -54,6 +54,8 @@ struct SimulationFigures {
   uint64_t guaranteed = 0;  // by several nodes
   uint64_t refused = 0;     // nobody served the slot
   uint64_t lost_with_disks = 0;
+  uint64_t purged = 0;    // deletions of which nothing is left
+  uint64_t compared = 0;  // looks at a replica that had just been found equal to its primary
   uint64_t promotions = 0;
   uint64_t events = 0;      // of trouble
   TimeMs rest_ms = 0;       // from the end of trouble until the cluster was one
@@ -88,6 +90,8 @@ class Simulation {
   std::vector<Engine*> other_stores(const SimNode& but);
   SimNode* find(const NodeId& id);
   void look();
+  void look_at_comparisons(SimNode& node);
+  void note_purges(SimNode& node);
 
   // The four parts.
   void set_up();
@@ -114,8 +118,11 @@ class Simulation {
   void kill();
   void lose_power();
   void lose_all_power();
+  uint64_t claim_known_of(const NodeId& node);
+  void disk_changed(const SimNode& node);
   void old_disk();
   void empty_disk();
+  void lost_file();
   void stop_process();
   void partition();
   void isolate();
@@ -142,6 +149,8 @@ class Simulation {
   SimNode::Watch watch_;
   Observer observer_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
+  std::set<size_t> changed_disks_;  // of these nodes, by others
+  std::set<size_t> slow_;           // whose links are, or were, slow
   size_t primaries_ = 3;
   Ledger ledger_;
   std::vector<Trouble> troubles_;  // of this run

@@ -32,6 +32,8 @@ TEST_F(ClusterSimulation, NothingIsLostNothingComesBackAndAllEndEqual) {
     sum.acknowledged += simulation.figures().acknowledged;
     sum.guaranteed += simulation.figures().guaranteed;
     sum.events += simulation.figures().events;
+    sum.compared += simulation.figures().compared;
+    sum.purged += simulation.figures().purged;
   }
   std::printf("%llu seeds: %llu writes, %llu acknowledged, %llu by several nodes, %llu troubles\n",
               static_cast<unsigned long long>(last - first + 1),
@@ -41,6 +43,8 @@ TEST_F(ClusterSimulation, NothingIsLostNothingComesBackAndAllEndEqual) {
               static_cast<unsigned long long>(sum.events));
   EXPECT_GT(sum.acknowledged, 0u);
   EXPECT_GT(sum.guaranteed, 0u);
+  EXPECT_GT(sum.compared, 0u);
+  EXPECT_GT(sum.purged, 0u);
 }
 
 TEST_F(ClusterSimulation, SameSeedGivesTheSameTrace) {
@@ -97,7 +101,7 @@ constexpr Mutant kMutants[] = {
      .breaks = "nodes should have",
      .driver = ReplicationDriver::Fault::kAckUnsynced},
     {.name = "NoHandOver",
-     .breaks = "acknowledged write is lost",
+     .breaks = "had other rows",
      .replication = ReplicationFault::kNoHandOver},
     {.name = "AcknowledgesTheReceived",
      .breaks = "nodes should have",
@@ -106,6 +110,12 @@ constexpr Mutant kMutants[] = {
     {.name = "TreesForget",
      .breaks = "aren't those of its rows",
      .world = WorldFault::kTreesForget},
+    {.name = "ComparesAnywhere",
+     .breaks = "had other rows",
+     .replication = ReplicationFault::kCheckAnywhere},
+    {.name = "ProvedByThePresent",
+     .breaks = "acknowledged write is lost",
+     .driver = ReplicationDriver::Fault::kProvedByThePresent},
     {.name = "PurgesTombstones", .breaks = "other rows", .world = WorldFault::kPurge},
 };
 

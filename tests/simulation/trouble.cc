@@ -26,6 +26,8 @@ void Simulation::choose_troubles() {
       if (random_.below(4) < share) troubles_.push_back(kind);
     }
   }
+  // Of a quarter of the runs, which doesn't depend on what else they have.
+  if (options_.seed % 4 == 0) troubles_.push_back(&Simulation::lost_file);
   troubles_.push_back(&Simulation::heal_network);
   for (auto& node : nodes_) {
     node->clock().set_ahead_ms(static_cast<int64_t>(random_.below(400)) - 200);
@@ -100,6 +102,7 @@ void Simulation::lose_power() {
   const auto held = ledger_.held(node.engine());
   power_off(node);
   const size_t lost = ledger_.lose_since(held, node.engine(), other_stores(node));
+  ledger_.disk_changed(node.index(), node.engine());
   figures_.lost_with_disks += lost;
   if (lost != 0 && settings_.sync == SyncPolicy::kAlways) {
     return fail(node.name() + " lost what it had acknowledged as synced");
@@ -116,6 +119,7 @@ void Simulation::lose_all_power() {
   size_t lost = 0;
   for (auto& node : nodes_) {
     lost += ledger_.lose_since(held[node->index()], node->engine(), other_stores(*node));
+    ledger_.disk_changed(node->index(), node->engine());
     in(50 + random_.below(2 * settings_.node_timeout),
        [this, &node = *node] { start_again(node); });
   }
@@ -123,6 +127,25 @@ void Simulation::lose_all_power() {
   if (lost != 0 && settings_.sync == SyncPolicy::kAlways) {
     fail("a power cut of all lost what was acknowledged as synced");
   }
+}
+
+// The epoch of the node's newest claim that it, or another one that is up, knows.
+uint64_t Simulation::claim_known_of(const NodeId& node) {
+  uint64_t epoch = 0;
+  for (const auto& other : nodes_) {
+    if (!other->up()) continue;
+    if (other->id() == node) epoch = std::max(epoch, other->membership().epochs().config_epoch);
+    const std::optional<MemberView> member = other->membership().member(node);
+    if (member) epoch = std::max(epoch, member->claim.epoch);
+  }
+  return epoch;
+}
+
+void Simulation::disk_changed(const SimNode& node) {
+  observer_.disk_changed(node.id(), [this](const NodeId& id) { return claim_known_of(id); });
+  // What most of all have forgotten, nobody can be held to.
+  changed_disks_.insert(node.index());
+  if (2 * changed_disks_.size() >= nodes_.size()) observer_.forget_service();
 }
 
 void Simulation::old_disk() {
@@ -135,7 +158,8 @@ void Simulation::old_disk() {
   lost_at_[node.index()] = network_.now();
   node.replace_disk(std::move(copy));
   figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
-  observer_.disk_changed(node.id());
+  ledger_.disk_changed(node.index(), node.engine());
+  disk_changed(node);
   in(50 + random_.below(3 * settings_.node_timeout), [this, &node] { start_again(node); });
 }
 
@@ -149,7 +173,24 @@ void Simulation::empty_disk() {
   node.empty_disk();
   copies_[node.index()] = nullptr;
   figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
-  observer_.disk_changed(node.id());
+  ledger_.disk_changed(node.index(), node.engine());
+  disk_changed(node);
+  in(50 + random_.below(3 * settings_.node_timeout), [this, &node] { start_again(node); });
+}
+
+void Simulation::lost_file() {
+  SimNode& node = any_node();
+  if (!node.up()) return;
+  trace(node.name() + " is salvaged after the loss of a file");
+  const auto held = ledger_.held(node.engine());
+  node.kill();
+  lost_at_[node.index()] = network_.now();
+  const auto first = static_cast<uint16_t>(random_.below(kSlotCount));
+  const auto last = static_cast<uint16_t>(first + random_.below(kSlotCount - first));
+  node.lose_rows(first, last, copies_[node.index()].get(), random_.one_in(2));
+  figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
+  ledger_.disk_changed(node.index(), node.engine());
+  disk_changed(node);
   in(50 + random_.below(3 * settings_.node_timeout), [this, &node] { start_again(node); });
 }
 
@@ -241,6 +282,7 @@ void Simulation::slow_links() {
   const uint64_t ms = 1 + random_.below(60);
   const uint64_t jitter_ms = random_.below(150);
   trace(node.name() + " has slow links");
+  slow_.insert(node.index());
   for (auto& other : nodes_) {
     network_.set_link(node.host(), other->host(), ms, jitter_ms);
     if (random_.one_in(2)) network_.set_link(other->host(), node.host(), ms, jitter_ms);
