@@ -161,13 +161,21 @@ class Verification {
   uint64_t problems_ = 0;
 };
 
+std::string advice(const std::string& dir) {
+  return "Restore the directory from a snapshot; or, if files are missing or cannot be read, let "
+         "'syntropy salvage " +
+         dir + "' make a store of what is left";
+}
+
 int verify_directory(const VerifyOptions& options) {
   const auto started = std::chrono::steady_clock::now();
   Result<std::unique_ptr<RocksInspection>> store = RocksInspection::open(options.target);
   if (!store.ok()) {
     const bool damaged = store.status().is(StatusCode::kCorruption);
     const int failed = report_failure(store.status());
-    return damaged ? kExitUnhealthy : failed;
+    if (!damaged) return failed;
+    std::fprintf(stderr, "%s\n", advice(options.target).c_str());
+    return kExitUnhealthy;
   }
   std::printf("%s\n", options.target.c_str());
   const uint64_t problems = Verification(**store, options).run();
@@ -176,10 +184,8 @@ int verify_directory(const VerifyOptions& options) {
     std::printf("sound: no problems found in %.1f s\n", elapsed.count());
     return kExitOk;
   }
-  std::printf(
-      "DAMAGED: %s problems found in %.1f s. Restore the directory from a snapshot; a copy "
-      "of what is left can help to find out what happened\n",
-      with_separators(problems).c_str(), elapsed.count());
+  std::printf("DAMAGED: %s problems found in %.1f s. %s\n", with_separators(problems).c_str(),
+              elapsed.count(), advice(options.target).c_str());
   return kExitUnhealthy;
 }
 
