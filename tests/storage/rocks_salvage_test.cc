@@ -33,8 +33,8 @@ constexpr int kRounds = 5;
 
 /// A store as a node opens it.
 struct Store {
+  PurgePolicy purge{PurgePolicy::Mode::kNever};  // the engine's compactions ask it until the end
   std::unique_ptr<Engine> engine;
-  PurgePolicy purge{PurgePolicy::Mode::kNever};
   std::unique_ptr<Keyspace> keyspace;
 };
 
