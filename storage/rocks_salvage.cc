@@ -70,7 +70,7 @@ Status check_format(rocksdb::DB& db, const std::string& dir) {
   at->SeekToFirst();
   if (at->Valid()) {
     const std::string_view key = at->key().ToStringView();
-    const bool local = key.front() == kMetaPrefix || key.front() == kExpiryPrefix;
+    const bool local = key.starts_with(kMetaPrefix) || key.starts_with(kExpiryPrefix);
     if (!local && !decode_row_key(key).ok()) {
       return Status::invalid_argument(dir + " holds a RocksDB database that is not Syntropy's");
     }

@@ -167,27 +167,44 @@ class NodeOfACluster(SalvageCase):
 
 
 class PrimaryOfACluster(SalvageCase):
+    def begin(self, node_timeout_ms):
+        """Three primaries with replicas; the first one's, which has all its keys, is `replica`."""
+        self.cluster = Cluster(self, 6, node_timeout_ms=node_timeout_ms).create(3)
+        self.primary = self.cluster.owner_of_slot(0)
+        self.replica = self.cluster.replica_of(self.primary)[0]
+        names = [name for name in (f"k{number}" for number in range(KEYS))
+                 if int(self.primary.text("CLUSTER", "KEYSLOT", name)) < SLOTS // 3]
+        for name in names:
+            self.primary.text("SET", name, f"value of {name} {'x' * 100}")
+        self.keys = len(names)
+        self.wait_all_keys(self.replica)
+
+    def wait_all_keys(self, *nodes):
+        for node in nodes:
+            wait_until(lambda node=node: node.keys() == self.keys, SETTLE_TIMEOUT_S, "all keys are there")
+
+    def salvage_primary(self):
+        self.primary.kill()
+        self.primary.start()  # what was in its log is in a table file then
+        self.primary.kill()
+        self.lose_and_salvage(self.primary.server)
+
     def test_is_replaced_by_its_replica_and_mended_from_it(self):
-        cluster = Cluster(self, 6).create(3)
-        primary = cluster.owner_of_slot(0)
-        replica = cluster.replica_of(primary)[0]
-        written = [name for name in (f"k{number}" for number in range(KEYS))
-                   if int(primary.text("CLUSTER", "KEYSLOT", name)) < SLOTS // 3]
-        for name in written:
-            primary.text("SET", name, f"value of {name} {'x' * 100}")
-        wait_until(lambda: replica.keys() == len(written), SETTLE_TIMEOUT_S, "the replica has all keys")
-        replica.kill()  # so that it doesn't take over before the other has lost anything
-        primary.kill()
-        primary.start()
-        primary.kill()
-        self.lose_and_salvage(primary.server)
-        replica.start()
-        primary.start()
-        wait_until(lambda: cluster.owner_of_slot(0) is replica, SETTLE_TIMEOUT_S, "replaced")
-        wait_until(primary.is_linked, SETTLE_TIMEOUT_S, "the former primary follows")
-        for node in (primary, replica):
-            wait_until(lambda node=node: node.keys() == len(written), SETTLE_TIMEOUT_S,
-                       "all keys are there")
+        self.begin(node_timeout_ms=10_000)  # it is back before it would be FAIL
+        self.salvage_primary()
+        self.primary.start()
+        wait_until(lambda: self.cluster.owner_of_slot(0) is self.replica, SETTLE_TIMEOUT_S, "replaced")
+        wait_until(self.primary.is_linked, SETTLE_TIMEOUT_S, "the former primary follows")
+        self.wait_all_keys(self.primary, self.replica)
+
+    def test_goes_on_and_is_mended_if_its_replica_cannot_be_elected(self):
+        """A replica that hasn't heard of its primary since it started isn't elected."""
+        self.begin(node_timeout_ms=1000)
+        self.replica.kill()
+        self.salvage_primary()
+        self.replica.start()
+        self.primary.start()
+        self.wait_all_keys(self.replica, self.primary)
 
 
 if __name__ == "__main__":
