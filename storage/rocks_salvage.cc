@@ -87,8 +87,6 @@ Status rebuild(const std::string& dir) {
   // The files come from several levels, and are all taken for some of the first.
   options->force_consistency_checks = false;
   options->disable_auto_compactions = true;
-  // A file that was written by a salvage that ended halfway has another than is listed.
-  options->verify_sst_unique_id_in_manifest = false;
   rocksdb::Status status = rocksdb::RepairDB(dir, *options);
   if (!status.ok()) return from_rocks(status);
 
