@@ -53,7 +53,6 @@ class Purger {
   /// Whether a pass that is under way has a step to do. Only while all are proved to hold what it
   /// purges: who is about to compare its rows with this node's should find them standing still.
   bool wants_step(TimeMs now) const { return passing_ && now >= step_at_; }
-  HlcStamp watermark() const { return watermark_.value_or(0); }
 
   void tick(TimeMs now);
   TimeMs next_deadline() const { return passing_ ? step_at_ : pass_at_; }

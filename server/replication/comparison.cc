@@ -91,8 +91,13 @@ void ComparisonAsker::ask(uint8_t what, std::string_view bytes) {
 
 void ComparisonAsker::give_up() {
   ask(kMissed, {});
+  end();
+}
+
+void ComparisonAsker::end() {
   asks_.finish();
   done_ = true;
+  questions_.reset();
 }
 
 ComparisonAsker::Work ComparisonAsker::take_work(const LogPoint& source) {
@@ -114,8 +119,7 @@ void ComparisonAsker::worked(const RowStep& step) {
   std::string differences;
   put_varint64(&differences, step.differences);
   ask(kEnd, differences);
-  asks_.finish();
-  done_ = true;
+  end();
 }
 
 Status ComparisonAsker::accept(const StreamPiece& piece) {
@@ -209,7 +213,6 @@ Status ComparisonAnswerer::worked(const Result<std::string>& reply, TimeMs now) 
 }
 
 Status ComparisonAnswerer::accept(const StreamPiece& piece) {
-  heard_ = true;
   ack_due_ = true;
   return asks_.accept(piece);
 }

@@ -65,8 +65,6 @@ class ComparisonAsker {
   void worked(const RowStep& step);
   /// All differences are found and moved.
   bool done() const { return done_; }
-  /// And the other side knows.
-  bool told() const { return done_ && asks_.all_acknowledged(); }
 
   Status accept(const StreamPiece& piece);
   void acknowledged(uint64_t received, TimeMs now) { asks_.acknowledged(received, now); }
@@ -76,10 +74,11 @@ class ComparisonAsker {
 
  private:
   void ask(uint8_t what, std::string_view bytes);
+  void end();
 
   const uint64_t round_;
   const Purpose purpose_;
-  const std::shared_ptr<RowQuestions> questions_;
+  std::shared_ptr<RowQuestions> questions_;  // until it is done: it holds frozen rows
   const StoreMarks theirs_;
   const uint64_t offset_;
   StreamSender asks_;
@@ -112,7 +111,6 @@ class ComparisonAnswerer {
   uint64_t round() const { return round_; }
   /// Null before they are frozen, and after the end.
   const RowAnswers* rows() const { return frozen_ ? rows_.get() : nullptr; }
-  bool heard() const { return heard_; }
   const std::optional<End>& end() const { return end_; }
 
   /// What is to be done now, if anything; worked() follows. kCorruption: that was no ask.
@@ -140,7 +138,6 @@ class ComparisonAnswerer {
   bool frozen_ = false;
   bool working_ = false;
   Work::Kind work_ = Work::Kind::kFreeze;
-  bool heard_ = false;
   std::optional<End> end_;
   bool ack_due_ = false;
   uint64_t acked_ = 0;
