@@ -16,7 +16,10 @@ size_t varint_field(uint64_t value) { return value == 0 ? 0 : kTag + varint_size
 
 size_t bytes_field(size_t length) { return length == 0 ? 0 : kTag + varint_size(length) + length; }
 
-size_t numbers(uint32_t seq, uint32_t seen) { return varint_field(seq) + varint_field(seen); }
+template <typename Message>
+size_t numbers(const Message& m) {
+  return varint_field(m.seq) + varint_field(m.seen) + varint_field(m.no_lease ? 1 : 0);
+}
 
 size_t bitmap_bytes(const VoterSet& votes) {
   const VoterSet::Words& words = votes.words();
@@ -26,20 +29,12 @@ size_t bitmap_bytes(const VoterSet& votes) {
 
 }  // namespace
 
-size_t wire_size(const Ping& message) { return numbers(message.seq, message.seen); }
-size_t wire_size(const Ack& message) { return numbers(message.seq, message.seen); }
-size_t wire_size(const IndirectProbe& message) {
-  return kIdField + numbers(message.seq, message.seen);
-}
-size_t wire_size(const RelayedPing& message) {
-  return kIdField + numbers(message.seq, message.seen);
-}
-size_t wire_size(const RelayedAck& message) {
-  return kIdField + numbers(message.seq, message.seen);
-}
-size_t wire_size(const IndirectAck& message) {
-  return kIdField + numbers(message.seq, message.seen);
-}
+size_t wire_size(const Ping& message) { return numbers(message); }
+size_t wire_size(const Ack& message) { return numbers(message); }
+size_t wire_size(const IndirectProbe& message) { return kIdField + numbers(message); }
+size_t wire_size(const RelayedPing& message) { return kIdField + numbers(message); }
+size_t wire_size(const RelayedAck& message) { return kIdField + numbers(message); }
+size_t wire_size(const IndirectAck& message) { return kIdField + numbers(message); }
 
 size_t wire_size(const Ballot& ballot) {
   return kIdField + varint_field(ballot.incarnation) + varint_field(ballot.decided ? 1 : 0) +

@@ -4,6 +4,7 @@
 // sender's own counter for this receiver, and the highest counter that it had from it ("seen").
 // Hearing one's own recent number back proves both directions of the path at once. A number of 0 is
 // absent from the wire: a seq of 0 means "I don't watch you", a seen of 0 "I've heard nothing yet".
+// `no_lease`: hear me, but don't serve on the strength of it (Roster::lease_withheld).
 //
 // wire_size(m) is the bytes of the protobuf encoding (rpc/), frame overhead apart: per field one
 // tag byte, then a varint, 8 fixed bytes, or a length and bytes. Absent fields (0, false, empty)
@@ -27,12 +28,14 @@ namespace syntropy {
 struct Ping {
   uint32_t seq = 0;
   uint32_t seen = 0;
+  bool no_lease = false;
   bool operator==(const Ping&) const = default;
 };
 
 struct Ack {
   uint32_t seq = 0;
   uint32_t seen = 0;
+  bool no_lease = false;
   bool operator==(const Ack&) const = default;
 };
 
@@ -42,6 +45,7 @@ struct IndirectProbe {
   NodeId subject;
   uint32_t seq = 0;
   uint32_t seen = 0;
+  bool no_lease = false;
   bool operator==(const IndirectProbe&) const = default;
 };
 
@@ -50,6 +54,7 @@ struct RelayedPing {
   NodeId origin;
   uint32_t seq = 0;
   uint32_t seen = 0;
+  bool no_lease = false;
   bool operator==(const RelayedPing&) const = default;
 };
 
@@ -58,6 +63,7 @@ struct RelayedAck {
   NodeId origin;
   uint32_t seq = 0;
   uint32_t seen = 0;
+  bool no_lease = false;
   bool operator==(const RelayedAck&) const = default;
 };
 
@@ -66,6 +72,7 @@ struct IndirectAck {
   NodeId subject;
   uint32_t seq = 0;
   uint32_t seen = 0;
+  bool no_lease = false;
   bool operator==(const IndirectAck&) const = default;
 };
 

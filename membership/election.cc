@@ -82,7 +82,7 @@ void Election::writes_paused(const LineageId& lineage, uint64_t offset) {
 }
 
 TimeMs Election::next_deadline() const {
-  return std::min(candidate_.next_deadline(), handshake_.next_deadline());
+  return std::min({candidate_.next_deadline(), handshake_.next_deadline(), voter_.next_deadline()});
 }
 
 ElectionReady Election::take_ready() { return std::exchange(ready_, {}); }

@@ -61,6 +61,8 @@ class Election {
   Status start_manual(FailoverMode mode, TimeMs now);
   /// After so long no vote that was given before counts any more, unless it has elected somebody.
   TimeMs longest_ask() const { return candidate_.longest_ask(); }
+  /// Whether `primary` may have been replaced without this node's knowing: see Voter.
+  bool is_open(const NodeId& primary) const { return voter_.election_open(primary); }
   bool manual_in_progress() const { return handshake_.in_progress(); }
 
   /// The primary's side, after ElectionReady::pause_writes_until: no write follows `offset`.

@@ -108,7 +108,7 @@ void FailureDetector::step(const NodeId& from, const DetectorMessage& message, T
   if (const auto* ping = std::get_if<Ping>(&message)) {
     on_ping(from, *ping, now);
   } else if (const auto* ack = std::get_if<Ack>(&message)) {
-    on_numbers(from, ack->seq, ack->seen, true, now);
+    on_numbers(from, *ack, true, now);
   } else if (const auto* news = std::get_if<BallotNews>(&message)) {
     box_.receive(from, *news, now);
   } else {
@@ -118,48 +118,51 @@ void FailureDetector::step(const NodeId& from, const DetectorMessage& message, T
 }
 
 void FailureDetector::on_ping(const NodeId& from, const Ping& ping, TimeMs now) {
-  on_numbers(from, ping.seq, ping.seen, true, now);
+  on_numbers(from, ping, true, now);
   // It gets no lease before it has refuted that: it might serve what others have taken over.
   if (box_.is_failed(from)) return box_.inform(from, now);
   Watch* watch = find(from);
   if (watch == nullptr) {
-    send(from, Ack{0, ping.seq});
+    send(from, Ack{0, ping.seq, roster_.lease_withheld(from)});
     return;
   }
   const Heartbeat::Numbers numbers = watch->beat.next(now);
-  send(from, Ack{numbers.seq, numbers.seen});
+  send(from, Ack{numbers.seq, numbers.seen, roster_.lease_withheld(from)});
 }
 
 void FailureDetector::on_relay(const NodeId& from, const DetectorMessage& message, TimeMs now) {
   if (const auto* probe = std::get_if<IndirectProbe>(&message)) {
     if (probe->subject == self_ || !roster_.rank_of(probe->subject).has_value()) return;
-    send(probe->subject, RelayedPing{from, probe->seq, probe->seen});
+    send(probe->subject, RelayedPing{from, probe->seq, probe->seen, probe->no_lease});
   } else if (const auto* relayed = std::get_if<RelayedPing>(&message)) {
     answer_relayed(from, *relayed, now);
   } else if (const auto* back = std::get_if<RelayedAck>(&message)) {
     if (back->origin == self_ || !roster_.rank_of(back->origin).has_value()) return;
-    send(back->origin, IndirectAck{from, back->seq, back->seen});
+    send(back->origin, IndirectAck{from, back->seq, back->seen, back->no_lease});
   } else if (const auto* ack = std::get_if<IndirectAck>(&message)) {
-    on_numbers(ack->subject, ack->seq, ack->seen, false, now);
+    on_numbers(ack->subject, *ack, false, now);
   }
 }
 
 void FailureDetector::answer_relayed(const NodeId& helper, const RelayedPing& ping, TimeMs now) {
   if (ping.origin == self_ || box_.is_failed(ping.origin)) return;
-  on_numbers(ping.origin, ping.seq, ping.seen, false, now);
+  on_numbers(ping.origin, ping, false, now);
   Heartbeat::Numbers numbers{0, ping.seq};
   if (Watch* watch = find(ping.origin)) numbers = watch->beat.next(now);
   // The direct way as well: it may be open in this direction.
-  send(helper, RelayedAck{ping.origin, numbers.seq, numbers.seen});
-  send(ping.origin, Ack{numbers.seq, numbers.seen});
+  const bool no_lease = roster_.lease_withheld(ping.origin);
+  send(helper, RelayedAck{ping.origin, numbers.seq, numbers.seen, no_lease});
+  send(ping.origin, Ack{numbers.seq, numbers.seen, no_lease});
 }
 
-void FailureDetector::on_numbers(const NodeId& from, uint32_t seq, uint32_t seen, bool direct,
+template <typename Numbers>
+void FailureDetector::on_numbers(const NodeId& from, const Numbers& numbers, bool direct,
                                  TimeMs now) {
   Watch* watch = find(from);
   if (watch == nullptr) return;
   const bool had_lease = watch->beat.lease_from() != 0;
-  const Heartbeat::Received received = watch->beat.receive(seq, seen, now);
+  const Heartbeat::Received received =
+      watch->beat.receive(numbers.seq, numbers.seen, numbers.no_lease, now);
   if (direct) count_loss(received);
   if (!received.heard) return;
   if (watch->silent) {
@@ -171,7 +174,8 @@ void FailureDetector::on_numbers(const NodeId& from, uint32_t seq, uint32_t seen
     publish_suspects();
   }
   // It now knows us by our first message; only a second one shows it that we hear it.
-  if (!had_lease && !watch->failed && now > watch->pinged_at) ping(*watch, now, false);
+  if (!had_lease && !numbers.no_lease && !watch->failed && now > watch->pinged_at)
+    ping(*watch, now, false);
 }
 
 void FailureDetector::count_loss(const Heartbeat::Received& received) {
@@ -183,7 +187,8 @@ void FailureDetector::count_loss(const Heartbeat::Received& received) {
 void FailureDetector::ping(Watch& watch, TimeMs now, bool with_helpers) {
   const Heartbeat::Numbers numbers = watch.beat.next(now);
   watch.pinged_at = now;
-  send(watch.id, Ping{numbers.seq, numbers.seen});
+  const bool no_lease = roster_.lease_withheld(watch.id);
+  send(watch.id, Ping{numbers.seq, numbers.seen, no_lease});
   if (!with_helpers) return;
   std::vector<const Watch*> helpers;
   for (const Watch& other : watches_) {
@@ -192,7 +197,7 @@ void FailureDetector::ping(Watch& watch, TimeMs now, bool with_helpers) {
   }
   for (size_t i = 0; i < std::min(kHelpers, helpers.size()); ++i) {
     std::swap(helpers[i], helpers[i + random_.below(helpers.size() - i)]);
-    send(helpers[i]->id, IndirectProbe{watch.id, numbers.seq, numbers.seen});
+    send(helpers[i]->id, IndirectProbe{watch.id, numbers.seq, numbers.seen, no_lease});
   }
 }
 

@@ -10,7 +10,9 @@
 //
 // The exchange also gives each node a *lease* from each observer: "it can't suspect me before".
 // may_serve() is false from the moment at which so many leases have run out that the others may
-// have declared this node dead, whether it was cut off, deaf, mute or stopped by SIGSTOP.
+// have declared this node dead, whether it was cut off, deaf, mute or stopped by SIGSTOP. An observer
+// withholds its lease from a member whose slots it knows, or has voted, to go to another
+// (Roster::lease_withheld): that one shall hear of it before it serves.
 //
 // Ideas: SWIM (Das, Gupta, Motivala, DSN 2002), Lifeguard (Dadgar, Phillips, Currey, DSN-W 2018:
 // a node that hears few others distrusts itself first), Rapid (Suresh et al., USENIX ATC 2018:
@@ -161,7 +163,8 @@ class FailureDetector final : private Witness {
   Watch* find(const NodeId& id);
   const Watch* find(const NodeId& id) const;
   void notice_pause(TimeMs now);
-  void on_numbers(const NodeId& from, uint32_t seq, uint32_t seen, bool direct, TimeMs now);
+  template <typename Numbers>  // a message that carries them
+  void on_numbers(const NodeId& from, const Numbers& numbers, bool direct, TimeMs now);
   void on_ping(const NodeId& from, const Ping& ping, TimeMs now);
   void on_relay(const NodeId& from, const DetectorMessage& message, TimeMs now);
   void answer_relayed(const NodeId& helper, const RelayedPing& ping, TimeMs now);

@@ -29,7 +29,7 @@ Heartbeat::Numbers Heartbeat::next(TimeMs now) {
   return {seq_, shown_};
 }
 
-Heartbeat::Received Heartbeat::receive(uint32_t seq, uint32_t seen, TimeMs now) {
+Heartbeat::Received Heartbeat::receive(uint32_t seq, uint32_t seen, bool no_lease, TimeMs now) {
   Received received;
   if (seq > peer_seq_) {
     received.in_order = peer_seq_ != 0 && seq - peer_seq_ <= kWindow;
@@ -44,6 +44,7 @@ Heartbeat::Received Heartbeat::receive(uint32_t seq, uint32_t seen, TimeMs now) 
   heard_at_ = now;
   ever_heard_ = true;
   received.heard = true;
+  if (no_lease) return received;
   const Sent& sent = sent_[seen % kWindow];
   if (seq == 0) {
     // It doesn't watch us; if it begins to, it will be patient from then on.

@@ -9,7 +9,8 @@
 // can't suspect us. It last heard us when a message of ours first showed it a new `seen`. Of the
 // messages of ours that carried one value of `seen` we don't know which arrived first; but it can't
 // have been before the first of them was sent. So when the neighbour shows that it had a message,
-// its lease on us runs from the time at which we first sent the `seen` that this message carried.
+// its lease on us runs from the time at which we first sent the `seen` that this message carried. A
+// neighbour that withholds its lease says so in each message.
 //
 // Thread safety: a value.
 #pragma once
@@ -42,7 +43,7 @@ class Heartbeat {
 
   /// The numbers of the next message to the neighbour.
   Numbers next(TimeMs now);
-  Received receive(uint32_t seq, uint32_t seen, TimeMs now);
+  Received receive(uint32_t seq, uint32_t seen, bool no_lease, TimeMs now);
 
   /// When the neighbour was last heard; when we began to listen, if never.
   TimeMs heard_at() const { return heard_at_; }

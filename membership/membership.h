@@ -210,6 +210,7 @@ class Membership final : private Roster, private ElectionView {
   size_t members_below(const NodeId& id) const override { return roster_.rank(id); }
   uint64_t incarnation(size_t rank) const override;
   bool votes(size_t rank) const override;
+  bool lease_withheld(const NodeId& id) const override;
 
   // ElectionView
   NodeId primary_of(const NodeId& node) const override;

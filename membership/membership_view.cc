@@ -66,6 +66,10 @@ uint64_t Membership::incarnation(size_t rank) const {
 
 bool Membership::votes(size_t rank) const { return slots().owns_slots(roster_.at(rank)->id); }
 
+bool Membership::lease_withheld(const NodeId& id) const {
+  return slots().is_superseded(id) || election_.is_open(id);
+}
+
 NodeId Membership::primary_of(const NodeId& node) const {
   if (node == self_) return role_.primary;
   const MemberRecordPtr* found = members().find(node);

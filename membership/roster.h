@@ -26,6 +26,9 @@ class Roster {
   virtual uint64_t incarnation(size_t rank) const = 0;
   /// Whether the member is a primary that owns slots: it has a vote on failures.
   virtual bool votes(size_t rank) const = 0;
+  /// Whether the member must not serve on our word: what it claims belongs, or may belong, to
+  /// another, and it may not have heard of that.
+  virtual bool lease_withheld(const NodeId& id) const = 0;
 
   /// How many members have a lower id. By bisection, where nothing faster is known.
   virtual size_t members_below(const NodeId& id) const;

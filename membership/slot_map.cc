@@ -129,6 +129,11 @@ SlotMap::Table& SlotMap::own_table() {
   return *table_;
 }
 
+bool SlotMap::is_superseded(const NodeId& member) const {
+  const SlotClaim* claim = claim_of(member);
+  return claim != nullptr && claim->owned < claim->slots->count();
+}
+
 const SlotClaim* SlotMap::claim_of(const NodeId& member) const {
   const auto at = claim_at(table_->claims, member);
   return at != table_->claims.end() && at->member == member ? &*at : nullptr;

@@ -72,6 +72,8 @@ class SlotMap {
   SlotRanges slots_of(const NodeId& member) const;
   uint32_t count_of(const NodeId& member) const;
   bool owns_slots(const NodeId& member) const { return count_of(member) > 0; }
+  /// Whether by claims others own what `member` claims: it will give that up once it hears of them.
+  bool is_superseded(const NodeId& member) const;
   /// Null when it claims nothing. Valid until the map changes.
   const SlotClaim* claim_of(const NodeId& member) const;
   /// All claims, ascending by member.

@@ -33,6 +33,7 @@ ElectionMessage Voter::answer(const NodeId& from, const VoteRequest& request, Ti
 }
 
 std::vector<std::pair<NodeId, Vote>> Voter::late_votes(TimeMs now, uint32_t node_timeout_ms) {
+  recall_vote(now, node_timeout_ms);
   forget_old(now);
   std::vector<std::pair<NodeId, Vote>> votes;
   std::erase_if(kept_, [&](const Kept& kept) {
@@ -94,6 +95,29 @@ void Voter::step(const NodeId& from, const VoteWithdrawn& message) {
   std::erase_if(kept_, [&](const Kept& kept) {
     return kept.from == from && kept.request.epoch <= message.epoch;
   });
+}
+
+bool Voter::election_open(const NodeId& primary) const {
+  const OwnershipState& state = ownership_.state();
+  const Given stored{state.voted_over, state.voted_for, state.last_vote_epoch, 0};
+  if (!recalled_ && state.voted_for && stored.primary == primary && open(stored)) return true;
+  return std::any_of(given_.begin(), given_.end(),
+                     [&](const Given& given) { return given.primary == primary && open(given); });
+}
+
+TimeMs Voter::next_deadline() const {
+  TimeMs next = UINT64_MAX;
+  for (const Given& given : given_) next = std::min(next, given.until);
+  return next;
+}
+
+bool Voter::open(const Given& given) const {
+  const SlotMap& map = ownership_.map();
+  const SlotClaim* won = map.claim_of(given.candidate);
+  if (won != nullptr && won->epoch >= given.epoch) return false;
+  // A claim above that epoch isn't what was voted on.
+  const SlotClaim* replaced = map.claim_of(given.primary);
+  return replaced != nullptr && replaced->epoch < given.epoch;
 }
 
 bool Voter::bound_to_sibling(const NodeId& candidate, const NodeId& primary) const {

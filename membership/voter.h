@@ -17,6 +17,10 @@
 // winners of one epoch would own different slots, and resolve as any two of equal epoch do
 // (ownership.h).
 //
+// Neither does who is replaced serve on the strength of such a voter: until it knows how the election
+// ended it gives the old owner no lease (election_open; membership/failure_detector.h), over a restart
+// as well. Else, after a power cut of all, the old owner could serve before it hears of the winner.
+//
 // Invariants: membership/election.h, 1 and 2.
 //
 // Thread safety: none; one thread.
@@ -43,6 +47,11 @@ class Voter {
   /// Votes that were refused before and may be given now, with their candidates.
   std::vector<std::pair<NodeId, Vote>> late_votes(TimeMs now, uint32_t node_timeout_ms);
   void step(const NodeId& from, const VoteWithdrawn& message);
+  /// Whether `primary` may have been replaced by way of a vote of this voter's: it voted less than
+  /// two node timeouts ago, and hasn't heard how that ended.
+  bool election_open(const NodeId& primary) const;
+  /// When a vote ceases to bind. UINT64_MAX: none does.
+  TimeMs next_deadline() const;
 
  private:
   /// A vote for one of the replicas of a primary, which binds for two node timeouts.
@@ -65,6 +74,8 @@ class Voter {
   void forget_old(TimeMs now);
   /// The vote that is remembered over a restart binds as it did before.
   void recall_vote(TimeMs now, uint32_t node_timeout_ms);
+  /// Whether the election of that vote may have been won without this voter's knowing.
+  bool open(const Given& given) const;
   bool bound_to_sibling(const NodeId& candidate, const NodeId& primary) const;
   bool busy(const NodeId& candidate, const NodeId& primary) const;
   bool claim_is_stale(const VoteRequest& request) const;

@@ -66,6 +66,7 @@ template <class Beat>
 bool take_heartbeat(const wire::Heartbeat& from, Beat* to) {
   to->seq = from.seq();
   to->seen = from.seen();
+  to->no_lease = from.no_lease();
   return true;
 }
 
@@ -73,6 +74,7 @@ template <class Beat>
 bool take_relayed(const wire::RelayedHeartbeat& from, NodeId* node, Beat* to) {
   to->seq = from.seq();
   to->seen = from.seen();
+  to->no_lease = from.no_lease();
   return take_node(from.node(), node);
 }
 

@@ -40,6 +40,7 @@ wire::Heartbeat heartbeat(const Beat& beat) {
   wire::Heartbeat out;
   out.set_seq(beat.seq);
   out.set_seen(beat.seen);
+  out.set_no_lease(beat.no_lease);
   return out;
 }
 
@@ -49,6 +50,7 @@ wire::RelayedHeartbeat relayed(const NodeId& node, const Beat& beat) {
   out.set_node(std::string(node.bytes()));
   out.set_seq(beat.seq);
   out.set_seen(beat.seen);
+  out.set_no_lease(beat.no_lease);
   return out;
 }
 

@@ -10,6 +10,7 @@ TEST(DetectorMessage, AHeartbeatIsEightBytesOrSo) {
   EXPECT_EQ(wire_size(Ping{1, 0}), 2u);
   EXPECT_EQ(wire_size(Ping{127, 128}), 2u + 3u);
   EXPECT_EQ(wire_size(Ack{1u << 20, 1u << 20}), 8u);
+  EXPECT_EQ(wire_size(Ack{1, 1, true}), 6u);
   EXPECT_EQ(wire_size(DetectorMessage(Ack{0xFFFFFFFF, 1})), 6u + 2u);
 }
 
@@ -17,7 +18,7 @@ TEST(DetectorMessage, IndirectOnesNameANodeMore) {
   EXPECT_EQ(wire_size(IndirectProbe{{}, 1, 1}), 22u + 4u);
   EXPECT_EQ(wire_size(RelayedPing{{}, 1, 1}), 22u + 4u);
   EXPECT_EQ(wire_size(RelayedAck{{}, 1, 1}), 22u + 4u);
-  EXPECT_EQ(wire_size(IndirectAck{{}, 1, 0}), 22u + 2u);
+  EXPECT_EQ(wire_size(IndirectAck{{}, 1, 0, true}), 22u + 2u + 2u);
 }
 
 TEST(DetectorMessage, ABallotCostsABitPerMember) {

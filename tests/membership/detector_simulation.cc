@@ -27,6 +27,7 @@ class DetectorSimulation::View final : public Roster {
     return at == incarnations.end() ? 0 : at->second;
   }
   bool votes(size_t rank) const override { return sim_.votes_[member(rank)]; }
+  bool lease_withheld(const NodeId&) const override { return false; }
 
   bool knows(size_t member) const { return !hidden_.contains(member); }
   void set_known(size_t member, bool known) {

@@ -23,6 +23,7 @@ struct World {
   struct Peer {
     bool alive = true;
     bool initiates = true;
+    bool no_lease = false;
     std::optional<Heartbeat> beat;
   };
 
@@ -48,7 +49,7 @@ struct World {
         for (auto& [id, p] : peers) {
           if (!p.alive || !p.initiates || !p.beat) continue;
           const auto numbers = p.beat->next(now);
-          detector.step(id, Ping{numbers.seq, numbers.seen}, now);
+          detector.step(id, Ping{numbers.seq, numbers.seen, p.no_lease}, now);
         }
         take();
       }
@@ -77,12 +78,13 @@ struct World {
   void answer(const DetectorOutgoing& out) {
     const auto at = peers.find(out.to);
     if (at == peers.end() || !at->second.alive) return;
+    const Peer& peer = at->second;
     if (const auto* ping = std::get_if<Ping>(&out.message)) {
-      beat(out.to).receive(ping->seq, ping->seen, now);
+      beat(out.to).receive(ping->seq, ping->seen, ping->no_lease, now);
       const auto numbers = beat(out.to).next(now);
-      detector.step(out.to, Ack{numbers.seq, numbers.seen}, now);
+      detector.step(out.to, Ack{numbers.seq, numbers.seen, peer.no_lease}, now);
     } else if (const auto* ack = std::get_if<Ack>(&out.message)) {
-      beat(out.to).receive(ack->seq, ack->seen, now);
+      beat(out.to).receive(ack->seq, ack->seen, ack->no_lease, now);
     }
   }
 
@@ -233,7 +235,7 @@ TEST(FailureDetector, AnAnswerThroughAHelperCounts) {
     for (const auto& out : std::exchange(world.sent, {})) {
       const auto* probe = std::get_if<IndirectProbe>(&out.message);
       if (probe == nullptr) continue;
-      world.beat(subject).receive(probe->seq, probe->seen, world.now);
+      world.beat(subject).receive(probe->seq, probe->seen, probe->no_lease, world.now);
       const auto numbers = world.beat(subject).next(world.now);
       world.detector.step(out.to, IndirectAck{subject, numbers.seq, numbers.seen}, world.now);
     }
@@ -440,6 +442,36 @@ TEST(FailureDetector, ServesOnlyOnceEnoughHaveHeardIt) {
   world.peer(1).alive = true;
   world.run_for(1'500);
   EXPECT_TRUE(world.detector.may_serve(world.now));
+}
+
+TEST(FailureDetector, DoesNotServeWithoutALeaseAlthoughItIsHeard) {
+  World world(6, 3);
+  world.peer(1).no_lease = world.peer(2).no_lease = true;
+  world.run_for(3'000);
+  EXPECT_FALSE(world.detector.may_serve(world.now));
+  EXPECT_TRUE(world.suspects.empty());
+  EXPECT_LT(world.count<Ping>(world.roster.id(1)), 3'000u / 40) << "it asks faster, with a bound";
+  world.peer(1).no_lease = false;
+  world.run_for(1'500);
+  EXPECT_TRUE(world.detector.may_serve(world.now));
+}
+
+TEST(FailureDetector, SaysInEachMessageThatItWithholdsItsLease) {
+  World world(6, 3);
+  world.roster.members[1].lease_withheld = true;
+  world.run_for(3'000);
+  size_t others = 0;
+  for (const DetectorOutgoing& out : world.sent) {
+    const bool withheld = out.to == world.roster.id(1);
+    if (const auto* ping = std::get_if<Ping>(&out.message)) {
+      EXPECT_EQ(ping->no_lease, withheld);
+      others += !withheld;
+    } else if (const auto* ack = std::get_if<Ack>(&out.message)) {
+      EXPECT_EQ(ack->no_lease, withheld);
+    }
+  }
+  EXPECT_GT(world.count<Ping>(world.roster.id(1)), 0u);
+  EXPECT_GT(others, 0u);
 }
 
 TEST(FailureDetector, StopsServingWhenTheOtherPrimariesFallSilent) {

@@ -14,12 +14,12 @@ struct Pair {
   void from_a(TimeMs delay = 5) {
     const auto sent = a.next(now);
     now += delay;
-    b.receive(sent.seq, sent.seen, now);
+    b.receive(sent.seq, sent.seen, false, now);
   }
   void from_b(TimeMs delay = 5) {
     const auto sent = b.next(now);
     now += delay;
-    a.receive(sent.seq, sent.seen, now);
+    a.receive(sent.seq, sent.seen, false, now);
   }
 };
 
@@ -100,21 +100,21 @@ TEST(Heartbeat, TheLeaseRunsFromWhenTheSeenWasFirstSent) {
 TEST(Heartbeat, WhoDoesNotWatchUsIsPatientFromThenOn) {
   Heartbeat a(100, 1'000);
   const auto sent = a.next(1'200);
-  EXPECT_TRUE(a.receive(0, sent.seq, 1'230).heard);
+  EXPECT_TRUE(a.receive(0, sent.seq, false, 1'230).heard);
   EXPECT_EQ(a.lease_from(), 1'200u);
   EXPECT_EQ(a.next(1'300).seen, 0u);
 }
 
 TEST(Heartbeat, OldAndForeignNumbersProveNothing) {
   Heartbeat a(100, 1'000);
-  EXPECT_FALSE(a.receive(7, 100, 1'100).heard);  // never sent
+  EXPECT_FALSE(a.receive(7, 100, false, 1'100).heard);  // never sent
   const auto first = a.next(1'100);
-  EXPECT_FALSE(a.receive(7, first.seq + 1, 1'100).heard);  // not sent yet
-  EXPECT_TRUE(a.receive(8, first.seq, 1'150).heard);
-  EXPECT_FALSE(a.receive(8, first.seq, 1'160).heard);  // a second time
+  EXPECT_FALSE(a.receive(7, first.seq + 1, false, 1'100).heard);  // not sent yet
+  EXPECT_TRUE(a.receive(8, first.seq, false, 1'150).heard);
+  EXPECT_FALSE(a.receive(8, first.seq, false, 1'160).heard);  // a second time
   const auto stale = a.next(1'200);
   for (uint32_t i = 0; i < Heartbeat::kWindow; ++i) a.next(1'300 + i);
-  EXPECT_FALSE(a.receive(9, stale.seq, 1'500).heard);  // too long ago
+  EXPECT_FALSE(a.receive(9, stale.seq, false, 1'500).heard);  // too long ago
   EXPECT_EQ(a.heard_at(), 1'150u);
 }
 
@@ -137,21 +137,34 @@ TEST(Heartbeat, FindsARestartedNeighbourAgain) {
 
 TEST(Heartbeat, AStragglerDoesNotTurnBackTheNumbers) {
   Heartbeat a(100, 1'000);
-  a.receive(50, 0, 1'000);
-  a.receive(52, 0, 1'001);
-  a.receive(51, 0, 1'002);
+  a.receive(50, 0, false, 1'000);
+  a.receive(52, 0, false, 1'001);
+  a.receive(51, 0, false, 1'002);
   EXPECT_EQ(a.next(1'003).seen, 52u);
 }
 
 TEST(Heartbeat, CountsWhatIsMissing) {
   Heartbeat a(100, 1'000);
-  EXPECT_FALSE(a.receive(50, 0, 1'000).in_order);  // the first: nothing to compare with
-  const auto next = a.receive(51, 0, 1'001);
+  EXPECT_FALSE(a.receive(50, 0, false, 1'000).in_order);  // the first: nothing to compare with
+  const auto next = a.receive(51, 0, false, 1'001);
   EXPECT_TRUE(next.in_order);
   EXPECT_EQ(next.missing, 0u);
-  EXPECT_EQ(a.receive(54, 0, 1'002).missing, 2u);
-  EXPECT_FALSE(a.receive(53, 0, 1'003).in_order);
-  EXPECT_FALSE(a.receive(5'000, 0, 1'004).in_order);  // a restart, no loss
+  EXPECT_EQ(a.receive(54, 0, false, 1'002).missing, 2u);
+  EXPECT_FALSE(a.receive(53, 0, false, 1'003).in_order);
+  EXPECT_FALSE(a.receive(5'000, 0, false, 1'004).in_order);  // a restart, no loss
+}
+
+TEST(Heartbeat, IsHeardWithoutALeaseWhereThatIsWithheld) {
+  Heartbeat a(100, 1'000);
+  const auto first = a.next(1'000);
+  a.receive(50, first.seq, true, 1'010);
+  const auto second = a.next(1'020);
+  EXPECT_TRUE(a.receive(51, second.seq, true, 1'030).heard);
+  EXPECT_EQ(a.heard_at(), 1'030u);
+  EXPECT_EQ(a.lease_from(), 0u);
+  const auto third = a.next(1'040);
+  a.receive(52, third.seq, false, 1'050);
+  EXPECT_EQ(a.lease_from(), 1'040u);
 }
 
 TEST(Heartbeat, ListensAnewWhenTold) {

@@ -104,6 +104,20 @@ TEST(SlotMap, GivesASlotOfEqualEpochsToTheGreaterId) {
   }
 }
 
+TEST(SlotMap, KnowsWhoseClaimIsSuperseded) {
+  SlotMap map;
+  map.set_claim(node(1), 1, {{0, 9}});
+  EXPECT_FALSE(map.is_superseded(node(1)));
+  EXPECT_FALSE(map.is_superseded(node(2))) << "it claims nothing";
+  map.set_claim(node(2), 2, {{9, 9}});
+  EXPECT_TRUE(map.is_superseded(node(1)));
+  EXPECT_FALSE(map.is_superseded(node(2)));
+  map.set_claim(node(1), 1, {{0, 8}});
+  EXPECT_FALSE(map.is_superseded(node(1)));
+  map.hint({{0, 0}}, node(2), 100);
+  EXPECT_FALSE(map.is_superseded(node(1))) << "an operator's word is no claim";
+}
+
 TEST(SlotMap, FallsBackOnTheLoserWhenTheWinnerGivesUp) {
   SlotMap map;
   map.set_claim(node(1), 1, {{0, 9}});

@@ -112,6 +112,45 @@ TEST_F(VoterTest, IsBusyAcrossARestart) {
             RefusalReason::kBusy);
 }
 
+TEST_F(VoterTest, ElectionIsOpenUntilItIsKnownHowItEnded) {
+  EXPECT_FALSE(voter_.election_open(node(1)));
+  EXPECT_EQ(answer(11, request(4)), 0);
+  EXPECT_TRUE(voter_.election_open(node(1)));
+  EXPECT_FALSE(voter_.election_open(node(2)));
+  ownership_.set_claim(node(11), {4, {{0, 99}}});
+  EXPECT_FALSE(voter_.election_open(node(1))) << "won, and the map says so";
+}
+
+TEST_F(VoterTest, ElectionIsOverWhenTheCandidateWithdrewOrTheClaimRoseOrTimeIsUp) {
+  EXPECT_EQ(answer(11, request(4)), 0);
+  voter_.step(node(11), VoteWithdrawn{4, node(1)});
+  EXPECT_FALSE(voter_.election_open(node(1)));
+  EXPECT_EQ(answer(11, request(5)), 0);
+  EXPECT_TRUE(voter_.election_open(node(1)));
+  ownership_.set_claim(node(1), {6, {{0, 99}}});
+  EXPECT_FALSE(voter_.election_open(node(1)));
+  VoteRequest next = request(7);
+  next.primary_epoch = 6;
+  EXPECT_EQ(answer(11, next, 100), 0);
+  EXPECT_TRUE(voter_.election_open(node(1)));
+  EXPECT_EQ(voter_.next_deadline(), 100 + 2 * kTimeout);
+  voter_.late_votes(100 + 2 * kTimeout, kTimeout);
+  EXPECT_FALSE(voter_.election_open(node(1)));
+  EXPECT_EQ(voter_.next_deadline(), UINT64_MAX);
+}
+
+TEST_F(VoterTest, ElectionIsOpenAcrossARestart) {
+  EXPECT_EQ(answer(11, request(4)), 0);
+  Ownership restarted(node(3), ownership_.state(), ownership_.map());
+  Voter voter(restarted, view_);
+  EXPECT_TRUE(voter.election_open(node(1))) << "before anything was asked of it";
+  voter.late_votes(50, kTimeout);
+  EXPECT_TRUE(voter.election_open(node(1)));
+  EXPECT_EQ(voter.next_deadline(), 50 + 2 * kTimeout);
+  restarted.set_claim(node(11), {4, {{0, 99}}});
+  EXPECT_FALSE(voter.election_open(node(1)));
+}
+
 TEST_F(VoterTest, VotesOncePerEpochAcrossARestart) {
   EXPECT_EQ(answer(11, request(4)), 0);
   Ownership restarted(node(3), ownership_.state(), ownership_.map());

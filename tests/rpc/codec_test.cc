@@ -96,12 +96,12 @@ class Maker {
         GossipMessage(GossipPush{number(), number(), deltas(), flag()}),
         GossipMessage(GossipAgree{number(), flag()}),
         meet(),
-        DetectorMessage(Ping{number32(), number32()}),
-        DetectorMessage(Ack{number32(), number32()}),
-        DetectorMessage(IndirectProbe{node(), number32(), number32()}),
-        DetectorMessage(RelayedPing{node(), number32(), number32()}),
-        DetectorMessage(RelayedAck{node(), number32(), number32()}),
-        DetectorMessage(IndirectAck{node(), number32(), number32()}),
+        DetectorMessage(Ping{number32(), number32(), flag()}),
+        DetectorMessage(Ack{number32(), number32(), flag()}),
+        DetectorMessage(IndirectProbe{node(), number32(), number32(), flag()}),
+        DetectorMessage(RelayedPing{node(), number32(), number32(), flag()}),
+        DetectorMessage(RelayedAck{node(), number32(), number32(), flag()}),
+        DetectorMessage(IndirectAck{node(), number32(), number32(), flag()}),
         DetectorMessage(news()),
         ElectionMessage(request()),
         ElectionMessage(Vote{epoch()}),
@@ -127,8 +127,8 @@ class Maker {
   [[maybe_unused]] const auto& [g1, g2] = GossipAgree();
   [[maybe_unused]] const auto& [d1, d2, d3, whole] = MemberDelta();
   [[maybe_unused]] const auto& [e1, e2, e3] = Entry();
-  [[maybe_unused]] const auto& [h1, h2] = Ping();
-  [[maybe_unused]] const auto& [i1, i2, i3] = IndirectProbe();
+  [[maybe_unused]] const auto& [h1, h2, h3] = Ping();
+  [[maybe_unused]] const auto& [i1, i2, i3, i4] = IndirectProbe();
   [[maybe_unused]] const auto& [b1, b2, b3, b4, b5, b6, b7] = Ballot();
   [[maybe_unused]] const auto& [n1] = BallotNews();
   [[maybe_unused]] const auto& [v1, v2, v3, v4, v5, v6] = VoteRequest();

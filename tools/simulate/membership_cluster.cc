@@ -111,11 +111,12 @@ void MembershipCluster::handle(Event& event) {
       if (node.membership->next_deadline() <= now()) node.membership->tick(now());
       break;
     case Event::kPing:
-      node.membership->step(id(event.from), DetectorMessage(Ping{event.seq, event.seen}), {},
-                            now());
+      node.membership->step(
+          id(event.from), DetectorMessage(Ping{event.seq, event.seen, event.no_lease}), {}, now());
       break;
     case Event::kAck:
-      node.membership->step(id(event.from), DetectorMessage(Ack{event.seq, event.seen}), {}, now());
+      node.membership->step(id(event.from),
+                            DetectorMessage(Ack{event.seq, event.seen, event.no_lease}), {}, now());
       break;
     case Event::kMessage:
       node.membership->step(id(event.from), *event.message, {}, now());
@@ -132,7 +133,7 @@ void MembershipCluster::drain(size_t index) {
   const TimeMs deadline = std::max(node.membership->next_deadline(), now());
   if (deadline >= node.timer_at) return;
   node.timer_at = deadline;
-  wheel_.add(deadline, {static_cast<uint32_t>(index), 0, Event::kTimer, 0, 0, nullptr});
+  wheel_.add(deadline, {static_cast<uint32_t>(index), 0, Event::kTimer, false, 0, 0, nullptr});
 }
 
 void MembershipCluster::send(size_t from, MembershipSend& send) {
@@ -152,10 +153,12 @@ void MembershipCluster::send(size_t from, MembershipSend& send) {
     event.kind = Event::kPing;
     event.seq = ping->seq;
     event.seen = ping->seen;
+    event.no_lease = ping->no_lease;
   } else if (const Ack* ack = detector == nullptr ? nullptr : std::get_if<Ack>(detector)) {
     event.kind = Event::kAck;
     event.seq = ack->seq;
     event.seen = ack->seen;
+    event.no_lease = ack->no_lease;
   } else {
     event.kind = Event::kMessage;
     event.message = hold(send.message);

@@ -69,6 +69,7 @@ class MembershipCluster {
     uint32_t to = 0;
     uint32_t from = 0;
     Kind kind = kTimer;
+    bool no_lease = false;
     uint32_t seq = 0;
     uint32_t seen = 0;
     std::unique_ptr<Message> message;  // of kMessage
