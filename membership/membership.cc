@@ -122,7 +122,8 @@ void Membership::recall() {
     address_ = *told;
   }
   if (const auto told = decode_fact<ForgottenFact>(own.value(EntryKey::kForgotten)); told.ok()) {
-    forgotten_ = told->forgotten;
+    // Beside those that it was told to forget before it heard what the others remember.
+    for (const NodeStamp& stamp : told->forgotten) note_forgotten(stamp);
   }
   joined_ = join_stamp(own);
 }

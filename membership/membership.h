@@ -240,6 +240,7 @@ class Membership final : private Roster, private ElectionView {
   void introduce(TimeMs now);
   void send_meets(TimeMs now);
   uint64_t forgotten_stamp(const NodeId& node) const;
+  void note_forgotten(const NodeStamp& stamp);
   void note_teller(const MemberRecord& member);
   bool needed(const NodeId& node) const;
   void forget_late(const NodeId& node);

@@ -65,6 +65,22 @@ uint64_t Membership::forgotten_stamp(const NodeId& node) const {
   return stamp;
 }
 
+void Membership::note_forgotten(const NodeStamp& stamp) {
+  const auto known = std::find_if(forgotten_.begin(), forgotten_.end(),
+                                  [&](const NodeStamp& other) { return other.node == stamp.node; });
+  if (known != forgotten_.end()) {
+    known->stamp = std::max(known->stamp, stamp.stamp);
+    return;
+  }
+  if (forgotten_.size() >= kMaxForgotten) {
+    forgotten_.erase(
+        std::min_element(forgotten_.begin(), forgotten_.end(),
+                         [](const NodeStamp& a, const NodeStamp& b) { return a.stamp < b.stamp; }));
+  }
+  forgotten_.push_back(stamp);
+  std::sort(forgotten_.begin(), forgotten_.end());
+}
+
 // Few are forgotten, by few: it is asked of every node that fails or loses a slot, and mustn't cost
 // a look at all members.
 void Membership::note_teller(const MemberRecord& member) {
@@ -114,14 +130,7 @@ Status Membership::forget(const NodeId& node, TimeMs now) {
   if (record == nullptr) return unknown_node(node);
   if (needed(node)) return Status::invalid_argument("the node owns slots: move them first");
   const uint64_t stamp = std::max(wall_ms_, join_stamp(**record));
-  std::erase_if(forgotten_, [&](const NodeStamp& old) { return old.node == node; });
-  if (forgotten_.size() >= kMaxForgotten) {
-    forgotten_.erase(
-        std::min_element(forgotten_.begin(), forgotten_.end(),
-                         [](const NodeStamp& a, const NodeStamp& b) { return a.stamp < b.stamp; }));
-  }
-  forgotten_.push_back({node, stamp});
-  std::sort(forgotten_.begin(), forgotten_.end());
+  note_forgotten({node, stamp});
   tell(EntryKey::kForgotten, encode(ForgottenFact{forgotten_}), now);
   gossip_.forget(node, stamp);
   ready_.store = true;

@@ -1,6 +1,8 @@
 #include "merkle/tree.h"
 
+#include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace syntropy {
 namespace {
@@ -46,7 +48,8 @@ Tree::Tree() : slots_(kSlotCount) {
   }
 }
 
-Tree::Tree(const Tree& other) : levels_(other.levels_), slots_(other.slots_) {
+Tree::Tree(const Tree& other) : levels_(other.levels_), slots_(other.slots_), rows_(other.rows_) {
+  assert(other.unsettled_.empty());
   // Neither may change what both have from here on.
   ++other.copies_;
   copies_ = other.copies_;
@@ -54,46 +57,54 @@ Tree::Tree(const Tree& other) : levels_(other.levels_), slots_(other.slots_) {
 
 // The slot's nodes, to be changed. Whether a copy still lives isn't asked: it may be used, or let
 // go of, by another thread.
-Tree::Nodes& Tree::own_nodes(SlotLevels& slot) {
+Summary* Tree::own_nodes(SlotLevels& slot) {
   if (slot.copies != copies_) {
-    slot.nodes = std::make_shared<Nodes>(*slot.nodes);
+    const size_t count = level_offset(slot.depth + 2u);
+    auto own = std::make_shared<Summary[]>(count);
+    std::copy_n(slot.nodes.get(), count, own.get());
+    slot.nodes = std::move(own);
     slot.copies = copies_;
   }
-  return *slot.nodes;
+  return slot.nodes.get();
 }
 
-// Null: a slot of depth 0 has none.
-Tree::Nodes* Tree::new_nodes(SlotLevels& slot, unsigned depth) {
-  slot.depth = depth;
-  slot.nodes = depth == 0 ? nullptr : std::make_shared<Nodes>(level_offset(depth + 2));
-  slot.copies = copies_;
-  return slot.nodes.get();
+// Zeros. Null: a slot of depth 0 has none.
+Summary* Tree::new_nodes(uint16_t slot, unsigned depth) {
+  SlotLevels& levels = slots_[slot];
+  levels.depth = static_cast<uint8_t>(depth);
+  levels.nodes = depth == 0 ? nullptr : std::make_shared<Summary[]>(level_offset(depth + 2));
+  levels.copies = copies_;
+  return levels.nodes.get();
+}
+
+void Tree::unsettle(uint16_t slot) {
+  if (std::exchange(slots_[slot].settled, false)) unsettled_.push_back(slot);
 }
 
 template <typename Change>
 void Tree::change(uint64_t position, Change change) {
-  for (unsigned level = 0; level <= kSlotLevel; level += 2) {
-    change(levels_[level / 2][node_of(level, position)]);
-  }
-  SlotLevels& slot = slots_[slot_of_position(position)];
-  if (slot.depth == 0) return;
-  Nodes& nodes = own_nodes(slot);
-  for (unsigned below = 2; below <= slot.depth; below += 2) {
-    const uint64_t index = node_of(kSlotLevel + below, position) & (nodes_of_level(below) - 1);
-    change(nodes[level_offset(below) + index]);
-  }
+  const uint16_t slot = slot_of_position(position);
+  unsettle(slot);
+  change(levels_.back()[slot]);
+  SlotLevels& levels = slots_[slot];
+  if (levels.depth == 0) return;
+  const uint64_t leaf =
+      node_of(kSlotLevel + levels.depth, position) & (nodes_of_level(levels.depth) - 1);
+  change(own_nodes(levels)[level_offset(levels.depth) + leaf]);
 }
 
 void Tree::add(const RowMark& row) {
   Summary one;
   one.add(row);
   change(position_of(row.element), [&](Summary& node) { node += one; });
+  ++rows_;
 }
 
 void Tree::remove(const RowMark& row) {
   Summary minus_one;
   minus_one.remove(row);
   change(position_of(row.element), [&](Summary& node) { node += minus_one; });
+  --rows_;
 }
 
 void Tree::update(const RowMark& before, const RowMark& after) {
@@ -102,6 +113,34 @@ void Tree::update(const RowMark& before, const RowMark& after) {
   difference.remove(before);
   difference.add(after);
   change(position_of(after.element), [&](Summary& node) { node += difference; });
+}
+
+void Tree::settle() {
+  if (unsettled_.empty()) return;
+  const auto sum_up = [](const Summary* children) {
+    Summary sum = children[0];
+    for (size_t i = 1; i < 4; ++i) sum += children[i];
+    return sum;
+  };
+  for (const uint16_t slot : unsettled_) {
+    SlotLevels& levels = slots_[slot];
+    levels.settled = true;
+    for (unsigned below = levels.depth; below > 2; below -= 2) {
+      Summary* const nodes = levels.nodes.get();
+      const Summary* const children = nodes + level_offset(below);
+      Summary* const parents = nodes + level_offset(below - 2);
+      for (size_t i = 0; i < nodes_of_level(below - 2); ++i) parents[i] = sum_up(children + 4 * i);
+    }
+  }
+  std::sort(unsettled_.begin(), unsettled_.end());
+  for (unsigned level = kSlotLevel; level > 0; level -= 2) {
+    for (uint16_t& index : unsettled_) index /= 4;
+    unsettled_.erase(std::unique(unsettled_.begin(), unsettled_.end()), unsettled_.end());
+    for (const uint16_t index : unsettled_) {
+      levels_[level / 2 - 1][index] = sum_up(&levels_[level / 2][size_t{index} * 4]);
+    }
+  }
+  unsettled_.clear();
 }
 
 bool Tree::wants_rebuild(uint16_t slot) const {
@@ -114,51 +153,42 @@ bool Tree::wants_rebuild(uint16_t slot) const {
 void Tree::rebuild(uint16_t slot, std::span<const RowMark> rows) {
   Summary sum;
   const unsigned depth = depth_for(rows.size());
-  Nodes* const nodes = new_nodes(slots_[slot], depth);
+  Summary* const nodes = new_nodes(slot, depth);
   for (const RowMark& row : rows) {
     const uint64_t position = position_of(row.element);
     assert(slot_of_position(position) == slot);
     Summary one;
     one.add(row);
     sum += one;
-    for (unsigned below = 2; below <= depth; below += 2) {
-      const uint64_t index = node_of(kSlotLevel + below, position) & (nodes_of_level(below) - 1);
-      (*nodes)[level_offset(below) + index] += one;
-    }
+    if (depth == 0) continue;
+    const uint64_t leaf = node_of(kSlotLevel + depth, position) & (nodes_of_level(depth) - 1);
+    nodes[level_offset(depth) + leaf] += one;
   }
   replace(slot, sum);
 }
 
-// Puts `sum` in the place of the slot's, there and above.
+// Puts `sum` in the place of the slot's.
 void Tree::replace(uint16_t slot, const Summary& sum) {
-  Summary change = levels_.back()[slot];
-  change.rows = sum.rows - change.rows;
-  change.check ^= sum.check;
-  change.sketch ^= sum.sketch;
-  const uint64_t position = first_position(kSlotLevel, slot);
-  for (unsigned level = 0; level <= kSlotLevel; level += 2) {
-    levels_[level / 2][node_of(level, position)] += change;
-  }
+  Summary& kept = levels_.back()[slot];
+  rows_ += sum.rows - kept.rows;
+  kept = sum;
+  unsettle(slot);
 }
 
 std::span<const Summary> Tree::leaves(uint16_t slot) const {
   const SlotLevels& levels = slots_[slot];
   if (levels.depth == 0) return {&levels_.back()[slot], 1};
-  return std::span(*levels.nodes).subspan(level_offset(levels.depth));
+  return {levels.nodes.get() + level_offset(levels.depth), nodes_of_level(levels.depth)};
 }
 
 bool Tree::restore(uint16_t slot, std::span<const Summary> leaves) {
   unsigned depth = 0;
   while (depth < kMostDepth && nodes_of_level(depth) < leaves.size()) depth += 2;
   if (leaves.size() != nodes_of_level(depth)) return false;
-  Nodes* const nodes = new_nodes(slots_[slot], depth);
+  Summary* const nodes = new_nodes(slot, depth);
+  if (depth > 0) std::copy(leaves.begin(), leaves.end(), nodes + level_offset(depth));
   Summary sum;
-  for (size_t i = 0; i < leaves.size(); ++i) {
-    sum += leaves[i];
-    for (unsigned below = 2; below <= depth; below += 2) {
-      (*nodes)[level_offset(below) + (i >> (depth - below))] += leaves[i];
-    }
-  }
+  for (const Summary& leaf : leaves) sum += leaf;
   replace(slot, sum);
   return true;
 }
@@ -172,10 +202,11 @@ const Summary& Tree::kept_node(unsigned level, uint64_t index) const {
   if (level <= kSlotLevel) return levels_[level / 2][index];
   const unsigned below = level - kSlotLevel;
   const SlotLevels& slot = slots_[index >> below];
-  return (*slot.nodes)[level_offset(below) + (index & (nodes_of_level(below) - 1))];
+  return slot.nodes[level_offset(below) + (index & (nodes_of_level(below) - 1))];
 }
 
 Summary Tree::node(unsigned level, uint64_t index) const {
+  assert(unsettled_.empty());
   assert(index < nodes_of_level(level) && reaches(level, index));
   if (level % 2 == 0) return kept_node(level, index);
   Summary sum = kept_node(level + 1, 2 * index);

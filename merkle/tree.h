@@ -13,16 +13,19 @@
 // Node `index` of `level` covers the positions whose upper `level` bits are `index`. Every second
 // level is kept, the even ones; a node of an odd one is the sum of its two children.
 //
+// A change touches a leaf and its slot alone. The nodes between them and above are summed up by
+// settle(), once for all changes since the last time: whoever reads the tree settles it first.
+//
 // Growth. A slot's leaves hold some kMostLeafRows / 4 to kMostLeafRows rows on average. When it has
 // outgrown its depth its leaves stay right and become coarse; wants_rebuild() says so, and whoever
 // can read the slot's rows gives them to rebuild(). Each time a slot has grown fourfold its rows
 // are read once. The same mends a slot whose sums were lost.
 //
-// Memory: 48 bytes a node: 1 MiB for the levels down to the slots, about 3 bytes a row below.
+// Memory: 48 bytes a node: 1 MiB for the levels down to the slots, about 4 bytes a row below.
 //
-// A copy is a tree as of that moment. It shares what lies below the slots; a tree that changes a
-// slot copies that slot's nodes first. So a copy costs a millisecond, and later as much memory as
-// slots have changed.
+// A copy is a settled tree as of that moment. It shares what lies below the slots; a tree that
+// changes a slot copies that slot's nodes first. So a copy costs a millisecond, and later as much
+// memory as slots have changed.
 //
 // Thread safety: none; calls of const functions may run beside each other. A tree and its copies
 // may be used by a thread each.
@@ -80,11 +83,13 @@ class Tree {
   void add(const RowMark& row);
   /// `row` was added, with the same element and check.
   void remove(const RowMark& row);
-  /// remove() and add() of two versions of a row, which lie at one position, on one way down.
+  /// remove() and add() of two versions of a row, which lie at one position.
   void update(const RowMark& before, const RowMark& after);
 
   /// Levels below the slot; even.
   unsigned depth(uint16_t slot) const { return slots_[slot].depth; }
+  /// Rows in the tree.
+  uint64_t rows() const { return rows_; }
   /// Whether the slot's rows have outgrown its depth, or become far fewer.
   bool wants_rebuild(uint16_t slot) const;
   /// Takes `rows` for all rows of the slot, in place of what it knew.
@@ -95,6 +100,10 @@ class Tree {
   /// Takes `leaves`, as leaves() gave them, for all rows of the slot, in place of what it knew.
   /// False, and nothing is changed, when there can't be so many.
   bool restore(uint16_t slot, std::span<const Summary> leaves);
+
+  /// Brings what was changed into all nodes. Everything below needs it, and so do copies
+  /// (assertions).
+  void settle();
 
   /// Whether the tree reaches down to node `index` of `level`.
   bool reaches(unsigned level, uint64_t index) const;
@@ -107,25 +116,28 @@ class Tree {
   Summary root(const SlotRanges& slots) const { return within(0, 0, slots); }
 
  private:
-  using Nodes = std::vector<Summary>;
   struct SlotLevels {
-    unsigned depth = 0;
-    uint64_t copies = 0;           // of this tree when `nodes` became its own
-    std::shared_ptr<Nodes> nodes;  // of the even levels below the slot, one after the other
+    uint8_t depth = 0;
+    bool settled = true;
+    uint32_t copies = 0;               // of this tree when `nodes` became its own
+    std::shared_ptr<Summary[]> nodes;  // of the even levels below the slot, one after the other
   };
 
   template <typename Change>
   void change(uint64_t position, Change change);
 
-  Nodes& own_nodes(SlotLevels& slot);
-  Nodes* new_nodes(SlotLevels& slot, unsigned depth);
+  Summary* own_nodes(SlotLevels& slot);
+  Summary* new_nodes(uint16_t slot, unsigned depth);
+  void unsettle(uint16_t slot);
   void replace(uint16_t slot, const Summary& sum);
   const Summary& kept_node(unsigned level, uint64_t index) const;
 
   std::array<std::vector<Summary>, kSlotLevel / 2 + 1> levels_;  // the even ones
   std::vector<SlotLevels> slots_;
+  std::vector<uint16_t> unsettled_;  // slots, in no order
+  uint64_t rows_ = 0;
   /// How often this tree was copied, so that it knows what it may share.
-  mutable uint64_t copies_ = 0;
+  mutable uint32_t copies_ = 0;
 };
 
 }  // namespace syntropy

@@ -105,8 +105,7 @@ void RowTrees::changed(uint64_t commit, bool stored) {
     help = noted_.changes.size() > kMostNoted;
   }
   if (!help) return;
-  const std::lock_guard lock(tree_mutex_);
-  catch_up(take_noted());
+  catch_up();
 }
 
 void RowTrees::recount() { begin_anew(Killed::kSome); }
@@ -132,6 +131,12 @@ void RowTrees::begin_anew(Killed killed) {
 RowTrees::Noted RowTrees::take_noted() {
   const std::lock_guard lock(noted_mutex_);
   return std::exchange(noted_, {});
+}
+
+std::unique_lock<std::mutex> RowTrees::catch_up() {
+  std::unique_lock lock(tree_mutex_);
+  catch_up(take_noted());
+  return lock;
 }
 
 void RowTrees::catch_up(Noted noted) {
@@ -162,8 +167,8 @@ void RowTrees::apply(const MarkChange& change) {
 }
 
 void RowTrees::Access::acquire() {
-  lock_ = std::unique_lock(trees_->tree_mutex_);
-  trees_->catch_up(trees_->take_noted());
+  lock_ = trees_->catch_up();
+  trees_->tree_->settle();
 }
 
 void RowTrees::Access::release() { lock_.unlock(); }
@@ -297,7 +302,7 @@ Status RowTrees::make_ready() {
   while (true) {
     std::optional<SlotRange> range;
     {
-      const Access access(*this);
+      const auto lock = catch_up();
       range = next_to_read();
     }
     if (!range) return {};
@@ -313,12 +318,12 @@ Status RowTrees::save() {
   std::string bytes;
   uint64_t commit = 0;
   {
-    const Access access(*this);
+    const auto lock = catch_up();
     commit = applied_;
     changes_since_save_ = 0;
     uint64_t databases = 0;
     {
-      const std::lock_guard lock(noted_mutex_);
+      const std::lock_guard noted_lock(noted_mutex_);
       journal_.begin_file();
       databases = databases_;
     }
@@ -340,10 +345,10 @@ Status RowTrees::save() {
 }
 
 bool RowTrees::save_due() {
-  const Access access(*this);
+  const auto caught_up = catch_up();
   if (stale_slots_ != 0 || options_.dir.empty()) return false;
-  const uint64_t rows = tree_->node(0, 0).rows;
-  if (!has_file_ || changes_since_save_ >= std::max(options_.save_after_changes, rows / 4)) {
+  if (!has_file_ ||
+      changes_since_save_ >= std::max(options_.save_after_changes, tree_->rows() / 4)) {
     return true;
   }
   const std::lock_guard lock(noted_mutex_);
@@ -354,7 +359,7 @@ bool RowTrees::save_due() {
 std::chrono::milliseconds RowTrees::upkeep() {
   std::optional<SlotRange> range;
   {
-    const Access access(*this);
+    const auto lock = catch_up();
     range = next_to_read();
   }
   Status done;
@@ -381,7 +386,7 @@ RowTreesStats RowTrees::stats() const {
   RowTreesStats stats;
   {
     const std::lock_guard lock(tree_mutex_);
-    stats.rows = tree_->node(0, 0).rows;
+    stats.rows = tree_->rows();
     stats.stale_slots = stale_slots_;
   }
   stats.rebuilt_slots = rebuilt_slots_;

@@ -76,8 +76,8 @@ class RowTrees final : private RowChangeListener {
   /// Nothing may be committed any more.
   ~RowTrees() override;
 
-  /// Gives the tree with all that was committed before. Holds off its upkeep while it lives; who
-  /// has it must not wait for the keyspace's lock.
+  /// Gives the tree with all that was committed before, settled. Holds off its upkeep while it
+  /// lives; who has it must not wait for the keyspace's lock.
   class Access {
    public:
     const Tree& tree() const { return *trees_->tree_; }
@@ -171,6 +171,8 @@ class RowTrees final : private RowChangeListener {
   Status load();
   bool load_file(uint64_t stored);
   void begin_anew(Killed killed);
+  /// The tree's lock, with all in it that was committed before; not settled.
+  std::unique_lock<std::mutex> catch_up();
   void catch_up(Noted noted);
   Noted take_noted();
   void clear(bool stale);

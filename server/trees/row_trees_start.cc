@@ -13,8 +13,6 @@ namespace {
 
 using Killed = RowChangeListener::Killed;
 
-constexpr size_t kReplayedAtOnce = size_t{1} << 20;
-
 bool holds_rows(Engine& engine) {
   const auto row = engine.iterate({}, kRowKeysEnd, nullptr);
   row->seek({});
@@ -82,25 +80,12 @@ bool RowTrees::load_file(uint64_t stored) {
   databases_ = file->databases;
   stale_ = std::move(file->stale);
   stale_slots_ = static_cast<uint64_t>(std::count(stale_.begin(), stale_.end(), true));
-  // In the order of positions changes meet nodes that the one before has brought into the cache.
-  std::vector<MarkChange> changes;
-  const auto apply_all = [&] {
-    std::sort(changes.begin(), changes.end(),
-              [](const MarkChange& a, const MarkChange& b) { return a.position() < b.position(); });
-    for (const MarkChange& change : changes) apply(change);
-    changes_since_save_ += changes.size();
-    changes.clear();
-  };
   const Status replayed = journal_.replay(file->commit, stored, [&](const TreeCommit& commit) {
-    if (commit.killed != Killed::kNone) {
-      changes.clear();
-      clear(commit.killed == Killed::kSome);
-    }
+    if (commit.killed != Killed::kNone) clear(commit.killed == Killed::kSome);
     databases_ |= commit.databases;
-    changes.insert(changes.end(), commit.changes.begin(), commit.changes.end());
-    if (changes.size() >= kReplayedAtOnce) apply_all();
+    for (const MarkChange& change : commit.changes) apply(change);
+    changes_since_save_ += commit.changes.size();
   });
-  apply_all();
   if (!replayed.ok()) spdlog::warn("{}", replayed.message());
   return replayed.ok();
 }

@@ -52,7 +52,7 @@ Result<RowTrees::Verdict> RowTrees::verify(const SlotRange& range,
                                            std::vector<uint64_t>* elements) {
   Leaves leaves;
   const FrozenRows rows = keyspace_.freeze([&](uint64_t) {
-    const Access access(*this);
+    const auto lock = catch_up();
     for (unsigned slot = range.first; slot <= range.last; ++slot) {
       const std::span<const Summary> of_slot = tree_->leaves(static_cast<uint16_t>(slot));
       leaves.slots.emplace_back(of_slot.begin(), of_slot.end());

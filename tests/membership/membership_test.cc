@@ -235,6 +235,24 @@ TEST_F(MembershipTest, WhoIsForgottenIsKnownFromTheDiskToo) {
   EXPECT_TRUE(cluster.node(2).has_forgotten(cluster.id(5)));
 }
 
+TEST_F(MembershipTest, WhatANodeIsToldToForgetBeforeItHeardTheOthersIsForgottenByAll) {
+  cluster.kill(1);
+  cluster.kill(5);
+  ASSERT_TRUE(cluster.run_until([&] { return in_view(0, 5, Liveness::kFailed); }));
+  for (size_t i = 0; i < 5; ++i) cluster.cut(1, i);
+  cluster.restart(1);
+  cluster.run_for(500);
+  ASSERT_TRUE(cluster.node(1).forget(cluster.id(5), cluster.now()).ok());
+  cluster.settle(1);
+  cluster.heal();
+  EXPECT_TRUE(cluster.run_until([&] {
+    for (size_t i = 0; i < 5; ++i) {
+      if (!cluster.node(i).has_forgotten(cluster.id(5))) return false;
+    }
+    return true;
+  }));
+}
+
 TEST_F(MembershipTest, ForgottenNodeReturnsWhenItIsIntroducedAgain) {
   ASSERT_TRUE(cluster.node(1).forget(cluster.id(5), cluster.now()).ok());
   cluster.settle(1);

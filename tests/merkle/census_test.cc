@@ -20,6 +20,8 @@ TEST(Census, GuessIsNear) {
       theirs.add(row);
     }
     for (uint64_t i = 0; i < rows; ++i) (i % 2 == 0 ? mine : theirs).add(random_mark(random));
+    mine.settle();
+    theirs.settle();
     const bool few = rows < 100;
     const unsigned level = few ? kOpeningCensusLevel : kFullCensusLevel;
     const unsigned bits = few ? kOpeningCensusBits : kFullCensusBits;
@@ -58,6 +60,7 @@ TEST(Census, BytesAreThoseOfTheHeader) {
   for (uint64_t i = 0; i < 3; ++i) {
     tree.add({first_position(kOpeningCensusLevel, i) << kContentBits | 1, i + 1});
   }
+  tree.settle();
   const Census taken(tree, kOpeningCensusLevel, kOpeningCensusBits, SlotRanges::all());
   EXPECT_EQ(taken.bytes().substr(0, 3), bytes);
   EXPECT_EQ(taken.bytes().size(), Census::bytes_for(64, 6));

@@ -23,10 +23,12 @@ std::string MemoryRows::key_of(uint64_t position, std::string_view name) {
 
 void MemoryRows::put(uint64_t position, const std::string& name, const std::string& value) {
   change(key_of(position, name), &value);
+  tree_.settle();
 }
 
 void MemoryRows::erase(uint64_t position, const std::string& name) {
   change(key_of(position, name), nullptr);
+  tree_.settle();
 }
 
 void MemoryRows::change(const std::string& key, const std::string* value) {
@@ -73,6 +75,7 @@ Status MemoryRows::merge(std::span<const ReconcileRow> rows) {
     const auto mine = rows_.find(row.key);
     if (mine == rows_.end() || mine->second < row.value) change(row.key, &row.value);
   }
+  tree_.settle();
   return {};
 }
 

@@ -255,6 +255,7 @@ class Twins final : public ReconcileStore {
       marks_.push_back({element, i == 50 ? check : i});
       tree_.add(marks_.back());
     }
+    tree_.settle();
   }
   const Tree& tree() const override { return tree_; }
   Status visit(uint64_t first, uint64_t end, const Visitor& visitor) const override {

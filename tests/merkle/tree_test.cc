@@ -49,6 +49,8 @@ TEST(Tree, EveryNodeIsTheSumOfItsRows) {
   }
   rows.push_back({(uint64_t{1} << (kContentBits + 22)) | 5, 77});  // below a slot that has depth
   tree.add(rows.back());
+  EXPECT_EQ(tree.rows(), rows.size());
+  tree.settle();
   for (unsigned level = 0; level <= kSlotLevel + 4; ++level) {
     // The first four slots, and what lies below and above them.
     const uint64_t nodes = level <= kSlotLevel ? 4 : 4 * nodes_of_level(level - kSlotLevel);
@@ -68,6 +70,7 @@ TEST(Tree, WithinCountsChosenSlotsOnly) {
     tree.add(row);
     if (slots.contains(slot_of_position(position_of(row.element)))) expected.add(row);
   }
+  tree.settle();
   EXPECT_EQ(tree.root(slots), expected);
   Summary parts;
   for (uint64_t index = 0; index < 64; ++index) parts += tree.within(6, index, slots);
@@ -110,10 +113,60 @@ TEST(Tree, RebuildMendsWhatWasWrong) {
   other.add({5, 5});  // slot 0, wrong
   other.add(elsewhere);
   other.rebuild(0, rows);
+  EXPECT_EQ(other.rows(), right.rows());
+  other.settle();
+  right.settle();
   for (unsigned level = 0; level <= kSlotLevel; ++level) {
     EXPECT_EQ(other.node(level, 0), right.node(level, 0)) << level;
   }
   EXPECT_EQ(other.node(kSlotLevel, kSlotCount - 1), right.node(kSlotLevel, kSlotCount - 1));
+}
+
+// However changes are spread over the times at which it is settled, the nodes are the same.
+TEST(Tree, SettlesWhatChangedSinceTheLastTime) {
+  SeededRandom random(5);
+  std::vector<RowMark> rows;
+  for (int i = 0; i < 2000; ++i) {
+    RowMark row = random_mark(random);
+    row.element >>= kSlotBits - 2;  // slots 0 to 3
+    rows.push_back(row);
+  }
+  const auto deepen = [&](Tree* tree) {
+    for (uint16_t slot = 0; slot < 4; ++slot) {
+      std::vector<RowMark> of_slot;
+      for (const RowMark& row : rows) {
+        if (slot_of_position(position_of(row.element)) == slot) of_slot.push_back(row);
+      }
+      tree->rebuild(slot, of_slot);
+    }
+  };
+  Tree often;
+  Tree once;
+  deepen(&often);
+  deepen(&once);
+  ASSERT_GT(often.depth(0), 2u);
+  for (int i = 0; i < 1000; ++i) {
+    RowMark row = random_mark(random);
+    if (i % 2 == 0) row.element >>= kSlotBits - 2;
+    if (i % 3 == 0) {
+      row = rows[static_cast<size_t>(i)];
+      often.remove(row);
+      once.remove(row);
+    } else {
+      often.add(row);
+      once.add(row);
+    }
+    if (random.below(10) == 0) often.settle();
+  }
+  often.settle();
+  once.settle();
+  for (unsigned level = 0; level <= kSlotLevel + 4; ++level) {
+    for (uint64_t index = 0; index < std::min<uint64_t>(nodes_of_level(level), 64); ++index) {
+      if (!once.reaches(level, index)) continue;
+      ASSERT_EQ(often.node(level, index), once.node(level, index)) << level << "/" << index;
+    }
+  }
+  EXPECT_EQ(often.node(0, 0).rows, often.rows());
 }
 
 TEST(Tree, CopyIsTheTreeOfThatMoment) {
@@ -126,8 +179,11 @@ TEST(Tree, CopyIsTheTreeOfThatMoment) {
     rows.push_back(row);
   }
   tree.rebuild(0, rows);
+  tree.settle();
   ASSERT_GT(tree.depth(0), 0u);
-  const auto same = [](const Tree& a, const Tree& b) {
+  const auto same = [](Tree& a, Tree& b) {
+    a.settle();
+    b.settle();
     if (a.depth(0) != b.depth(0) || a.node(0, 0) != b.node(0, 0)) return false;
     const auto mine = a.leaves(0);
     const auto theirs = b.leaves(0);
@@ -151,7 +207,7 @@ TEST(Tree, CopyIsTheTreeOfThatMoment) {
   EXPECT_TRUE(same(tree, reference));
   EXPECT_FALSE(same(second, reference));
   second.add(rows.front());
-  const Tree third = tree;
+  Tree third = tree;
   tree.update(rows.back(), {rows.back().element, rows.back().check + 1});
   EXPECT_TRUE(same(third, reference));
   EXPECT_FALSE(same(tree, reference));

@@ -23,6 +23,7 @@ Tree tree_of(uint64_t rows) {
     }
   }
   tree.rebuild(5, crowded);
+  tree.settle();
   return tree;
 }
 
@@ -30,11 +31,12 @@ TEST(TreeFile, GivesTheSameTreeBack) {
   const Tree tree = tree_of(1000);
   std::vector<bool> stale(kSlotCount);
   stale[9] = true;
-  const Result<StoredTree> stored = decode_tree(encode_tree(42, 5, tree, stale));
+  Result<StoredTree> stored = decode_tree(encode_tree(42, 5, tree, stale));
   ASSERT_TRUE(stored.ok());
   EXPECT_EQ(stored->commit, 42u);
   EXPECT_EQ(stored->databases, 5u);
   EXPECT_EQ(stored->stale, stale);
+  stored->tree->settle();
   EXPECT_EQ(stored->tree->depth(5), tree.depth(5));
   EXPECT_GT(tree.depth(5), 0u);
   for (uint64_t i = 0; i < nodes_of_level(kSlotLevel + 2); ++i) {

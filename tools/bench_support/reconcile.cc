@@ -69,6 +69,7 @@ class ArrayRows final : public ReconcileStore {
       }
       tree_.rebuild(slot, of_slot);
     }
+    tree_.settle();
   }
 
   uint64_t visits() const { return visits_; }
