@@ -9,8 +9,8 @@
 // enter gossip.
 //
 // The exchange also gives each node a *lease* from each observer: "it can't suspect me before".
-// may_serve() is false from the moment at which so many leases have run out that the others may
-// have declared this node dead, whether it was cut off, deaf, mute or stopped by SIGSTOP. An observer
+// may_serve() is false from the moment at which so many leases have run out that the others may have
+// declared this node dead, whether it was cut off, deaf, mute or stopped by SIGSTOP. An observer
 // withholds its lease from a member whose slots it knows, or has voted, to go to another
 // (Roster::lease_withheld): that one shall hear of it before it serves.
 //
@@ -19,11 +19,9 @@
 // several observers, and more than one must complain).
 //
 // Invariants
-//   1. An observer suspects no earlier than `node_timeout` after the lease that it last gave,
-//   except
+//   1. An observer suspects no earlier than `node_timeout` after the lease that it last gave, except
 //      after unreachable(), when it is half of that.
-//   2. A node that FAIL was decided upon at incarnation i stays so until it is seen at a higher
-//   one.
+//   2. A node that FAIL was decided upon at incarnation i stays so until it is seen at a higher one.
 //   3. The same calls with the same seed give the same outputs.
 //
 // Thread safety: none. No clock, no I/O: `now` never runs backwards.

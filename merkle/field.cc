@@ -1,5 +1,6 @@
 #include "merkle/field.h"
 
+#include <bit>
 #include <cassert>
 
 #if defined(__x86_64__)
@@ -89,6 +90,47 @@ uint64_t invert(uint64_t a) {
     power = multiply(power, square);
   }
   return power;
+}
+
+namespace {
+
+// y^2 + y is linear in y over GF(2). For each bit that can be the highest of a sum of images of
+// numbers 2^i, such a sum and the y that it is the image of.
+struct Pivot {
+  uint64_t image = 0;  // 0: there is none
+  uint64_t y = 0;
+};
+
+std::array<Pivot, 64> eliminate() {
+  std::array<Pivot, 64> pivots{};
+  for (int i = 1; i < 64; ++i) {  // the image of 1 is 0
+    Pivot next{0, uint64_t{1} << i};
+    next.image = multiply(next.y, next.y) ^ next.y;
+    while (next.image != 0) {
+      Pivot& pivot = pivots[static_cast<size_t>(std::bit_width(next.image)) - 1];
+      if (pivot.image == 0) {
+        pivot = next;
+        break;
+      }
+      next.image ^= pivot.image;
+      next.y ^= pivot.y;
+    }
+  }
+  return pivots;
+}
+
+}  // namespace
+
+std::optional<uint64_t> artin_schreier(uint64_t c) {
+  static const std::array<Pivot, 64> pivots = eliminate();
+  uint64_t y = 0;
+  while (c != 0) {
+    const Pivot& pivot = pivots[static_cast<size_t>(std::bit_width(c)) - 1];
+    if (pivot.image == 0) return std::nullopt;
+    c ^= pivot.image;
+    y ^= pivot.y;
+  }
+  return y;
 }
 
 void odd_powers(uint64_t a, std::span<uint64_t> out) {

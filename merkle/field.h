@@ -16,6 +16,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 namespace syntropy::field {
@@ -23,6 +24,10 @@ namespace syntropy::field {
 uint64_t multiply(uint64_t a, uint64_t b);
 /// The number whose product with `a` is 1. `a` isn't 0.
 uint64_t invert(uint64_t a);
+
+/// A number y with y^2 + y = c (an Artin-Schreier equation; y + 1 is the other). There is none for
+/// half of all c.
+std::optional<uint64_t> artin_schreier(uint64_t c);
 
 /// a, a^3, a^5, ...: the first out.size() odd powers.
 void odd_powers(uint64_t a, std::span<uint64_t> out);

@@ -69,63 +69,95 @@ Polynomial quotient(Polynomial a, const Polynomial& divisor) {
   return result;
 }
 
-// a^2 modulo `p`, which is monic and has a degree above that of `a`.
-Polynomial square_modulo(const Polynomial& a, const Polynomial& p) {
-  std::array<uint64_t, 2 * kSketchSums> wide{};
-  for (size_t i = 0; i < p.degree; ++i) wide[2 * i] = multiply(a[i], a[i]);
-  for (size_t top = 2 * p.degree - 1; top-- > p.degree;) {
-    const uint64_t factor = wide[top];
-    if (factor == 0) continue;
-    for (size_t i = 0; i < p.degree; ++i) {
-      wide[top - p.degree + i] ^= multiply(factor, p[i]);
+// Polynomials modulo `p`, which is monic.
+class Modulus {
+ public:
+  explicit Modulus(const Polynomial& p) : degree_(p.degree) {
+    // z^k modulo p, one k after the other.
+    std::array<uint64_t, kSketchSums> power{1};
+    for (size_t k = 0; k <= 2 * (degree_ - 1); ++k) {
+      if (k % 2 == 0) even_powers_[k / 2] = power;
+      const uint64_t top = power[degree_ - 1];
+      for (size_t i = degree_; i-- > 1;) power[i] = power[i - 1] ^ multiply(top, p[i]);
+      power[0] = multiply(top, p[0]);
     }
   }
-  Polynomial result;
-  result.degree = p.degree - 1;
-  std::copy_n(wide.begin(), p.degree, result.coefficients.begin());
-  result.trim();
-  return result;
-}
+
+  size_t degree() const { return degree_; }
+
+  /// Of a polynomial of a lower degree than p.
+  Polynomial square(const Polynomial& a) const {
+    Polynomial result;
+    for (size_t i = 0; i < degree_; ++i) {
+      const uint64_t factor = multiply(a[i], a[i]);
+      if (2 * i < degree_) {  // nothing to reduce
+        result[2 * i] ^= factor;
+        continue;
+      }
+      for (size_t k = 0; k < degree_; ++k) result[k] ^= multiply(factor, even_powers_[i][k]);
+    }
+    result.degree = degree_ - 1;
+    return result;
+  }
+
+ private:
+  size_t degree_;
+  std::array<std::array<uint64_t, kSketchSums>, kSketchSums> even_powers_{};  // z^(2i) modulo p
+};
 
 struct Trace {
   Polynomial sum;   // of (scale * z)^(2^i), i = 0..63, modulo p
   Polynomial next;  // (scale * z)^(2^64) modulo p
 };
 
-Trace trace(uint64_t scale, const Polynomial& p) {
+Trace trace(uint64_t scale, const Modulus& modulus) {
   Trace result;
   Polynomial power;
-  power.degree = 1;
+  power.degree = modulus.degree() - 1;
   power[1] = scale;
   for (int i = 0; i < 64; ++i) {
-    for (size_t k = 0; k < p.degree; ++k) result.sum[k] ^= power[k];
-    power = square_modulo(power, p);
+    for (size_t k = 0; k < modulus.degree(); ++k) result.sum[k] ^= power[k];
+    power = modulus.square(power);
   }
-  result.sum.degree = p.degree - 1;
+  result.sum.degree = modulus.degree() - 1;
   result.sum.trim();
   result.next = power;
+  result.next.trim();
   return result;
 }
 
-// Appends the roots of `p`, a product of different monic linear factors. Berlekamp's trace
-// algorithm: the trace of (2^bit * root) is 0 for some roots and 1 for others, for some bit; the
-// former are those which the trace polynomial has in common with `p`.
-void find_roots(const Polynomial& p, int bit, Elements* roots) {
-  if (p.degree == 0) return;
-  if (p.degree == 1) return roots->push_back(p[0]);
-  for (; bit < 64; ++bit) {
-    const Polynomial common = greatest_common_divisor(p, trace(uint64_t{1} << bit, p).sum);
-    if (common.degree == 0 || common.degree == p.degree) continue;
-    find_roots(common, bit + 1, roots);
-    find_roots(quotient(p, common), bit + 1, roots);
-    return;
-  }
+// z^2 + b * z + c: with z = b * y it is y^2 + y = c / b^2.
+bool find_two_roots(const Polynomial& p, Elements* roots) {
+  if (p[1] == 0) return false;  // one root, twice
+  const uint64_t inverse = invert(p[1]);
+  const auto y = field::artin_schreier(multiply(p[0], multiply(inverse, inverse)));
+  if (!y) return false;
+  roots->push_back(multiply(p[1], *y));
+  roots->push_back(multiply(p[1], *y ^ 1));
+  return true;
 }
 
-// Whether `p` is a product of different linear factors: exactly then it divides z^(2^64) - z.
-bool splits(const Polynomial& p) {
-  const Polynomial power = trace(1, p).next;
-  return power.degree == 1 && power[1] == 1 && power[0] == 0;
+// Appends the roots of `p`, which is monic. False when it isn't a product of different linear
+// factors; exactly then it doesn't divide z^(2^64) - z. Berlekamp's trace algorithm: the trace of
+// (2^bit * root) is 0 for some roots and 1 for others, for some bit; the former are those which the
+// trace polynomial has in common with `p`. Bits below `bit` don't tell roots of `p` apart.
+bool find_roots(const Polynomial& p, int bit, Elements* roots) {
+  if (p.degree == 0) return true;
+  if (p.degree == 1) {
+    roots->push_back(p[0]);
+    return true;
+  }
+  if (p.degree == 2) return find_two_roots(p, roots);
+  const Modulus modulus(p);
+  for (; bit < 64; ++bit) {
+    const Trace traced = trace(uint64_t{1} << bit, modulus);
+    const Polynomial& next = traced.next;
+    if (bit == 0 && (next.degree != 1 || next[1] != 1 || next[0] != 0)) return false;
+    const Polynomial common = greatest_common_divisor(p, traced.sum);
+    if (common.degree == 0 || common.degree == p.degree) continue;
+    return find_roots(common, bit + 1, roots) && find_roots(quotient(p, common), bit + 1, roots);
+  }
+  return false;
 }
 
 // Berlekamp-Massey (Massey, "Shift-Register Synthesis and BCH Decoding", 1969): the shortest
@@ -194,9 +226,8 @@ std::optional<Elements> decode_sketch(std::span<const uint64_t> sums) {
   Polynomial p;
   p.degree = locator->degree;
   for (size_t i = 0; i <= p.degree; ++i) p[i] = (*locator)[p.degree - i];
-  if (p.degree > 1 && !splits(p)) return std::nullopt;
   Elements elements;
-  find_roots(p, 0, &elements);
+  if (!find_roots(p, 0, &elements)) return std::nullopt;
   assert(elements.size() == p.degree);
   return elements;
 }

@@ -20,13 +20,13 @@ namespace {
 // hold several of them beside data.
 constexpr uint64_t kLeastCacheShardBytes = uint64_t{8} << 20;
 
-// An insertion into a memtable goes through as many lines of memory as it has levels; one that fits
-// into the processor's cache costs half of one of 64 MiB. Several of them are flushed as one file.
 // Of a table file's entries: a run of so many of which half are deletions, or so large a share of
 // all, makes it worth a compaction.
 constexpr size_t kDeletionWindow = 16384;
 constexpr double kDeletedShare = 0.3;
 
+// An insertion into a memtable goes through as many lines of memory as it has levels; one that fits
+// into the processor's cache costs half of one of 64 MiB. Several of them are flushed as one file.
 constexpr uint64_t kMostMemtableBytes = uint64_t{4} << 20;
 
 void set_write_buffers(const RocksOptions& options, rocksdb::Options* rocks) {

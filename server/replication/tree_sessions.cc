@@ -57,7 +57,11 @@ class TreeSessions::Answers final : public RowAnswers {
 
   const LogPosition& position() const override { return position_; }
   const StoreMarks& marks() const override { return marks_; }
-  std::string answer(std::string_view request) override { return responder_->answer(request); }
+  std::string answer(std::string_view request) override {
+    std::string reply = responder_->answer(request);
+    rows_->rest();
+    return reply;
+  }
   Status purge(std::string_view purges) override {
     return sessions_.applier_.take_over(purges, purged_).status();
   }
@@ -150,6 +154,7 @@ class TreeSessions::Questions final : public RowQuestions, private DifferenceLis
     if (step.done && !summary.proven) {
       return Status::corruption("rows that differ could not all be found");
     }
+    rows_->rest();
     const Status stored = store(source, step.done);
     if (!stored.ok()) return stored;
     if (step.done && told_ != 0) purges_.add_purge_watermark(told_);

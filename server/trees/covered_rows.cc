@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/local_keys.h"
 #include "storage/row.h"
 
 namespace syntropy {
@@ -31,8 +32,9 @@ Status CoveredRows::visit_database(uint16_t db, uint64_t first, uint64_t end,
   } else {
     encode_row_position(slot_of_position(first), static_cast<uint16_t>(db + 1), 0, &upper);
   }
-  const auto row = engine_.iterate(lower, upper, snapshot_);
-  for (row->seek(lower); row->valid(); row->next()) {
+  if (rows_ == nullptr) rows_ = engine_.iterate({}, std::string(kRowKeysEnd), snapshot_);
+  EngineIterator* const row = rows_.get();
+  for (row->seek(lower); row->valid() && row->key() < upper; row->next()) {
     const Result<RowKeyView> key = decode_row_key(row->key());
     const Result<RowView> value = decode_row(row->value());
     if (!key.ok() || !value.ok()) continue;

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -22,7 +23,8 @@ namespace syntropy {
 class CoveredRows {
  public:
   /// `databases`: physical numbers that may have rows, ascending (RowTrees::databases()).
-  /// `snapshot` null: the rows at the time of each call. All outlive this.
+  /// `snapshot` null: the rows at the time of the first call, and again after rest(). All outlive
+  /// this.
   CoveredRows(Engine& engine, const EngineSnapshot* snapshot, RowCoverage coverage,
               std::vector<uint16_t> databases)
       : engine_(engine),
@@ -33,8 +35,14 @@ class CoveredRows {
   /// As ReconcileStore::visit(). A row that can't be read isn't there; `verify` names it.
   Status visit(uint64_t first, uint64_t end, const ReconcileStore::Visitor& visitor) const;
 
-  /// For the calls to come.
-  void set_coverage(RowCoverage coverage) { coverage_ = std::move(coverage); }
+  /// For the calls to come, which show the rows as they are by then.
+  void set_coverage(RowCoverage coverage) {
+    coverage_ = std::move(coverage);
+    rest();
+  }
+  /// Lets go of what visit() keeps from call to call. It holds files on the disk that the engine
+  /// would remove, so it shouldn't be kept while nothing is asked.
+  void rest() const { rows_.reset(); }
 
   /// Rows shown since the last call.
   uint64_t take_rows_read() const { return std::exchange(rows_read_, 0); }
@@ -55,6 +63,7 @@ class CoveredRows {
   const EngineSnapshot* const snapshot_;
   RowCoverage coverage_;
   const std::vector<uint16_t> databases_;
+  mutable std::unique_ptr<EngineIterator> rows_;  // all; made by the first visit()
   mutable uint64_t rows_read_ = 0;
 };
 

@@ -30,6 +30,8 @@ class FrozenTreeRows final : public ReconcileStore {
   ~FrozenTreeRows() override { trees_.note_session_reads(rows_.take_rows_read()); }
 
   const RowTrees::Frozen& frozen() const { return frozen_; }
+  /// To be called when nothing is asked for a while: see CoveredRows.
+  void rest() { rows_.rest(); }
 
   const Tree& tree() const override { return *frozen_.tree; }
   Status visit(uint64_t first, uint64_t end, const Visitor& visitor) const override {

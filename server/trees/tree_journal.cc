@@ -21,7 +21,8 @@ namespace {
 
 constexpr size_t kHeaderBytes = 24;
 constexpr size_t kChangeBytes = 32;
-constexpr uint64_t kWindowBytes = uint64_t{1} << 20;
+// What is mapped at a time counts as memory of the process.
+constexpr uint64_t kWindowBytes = uint64_t{256} << 10;
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint32_t kMostChanges = (1u << 24) - 1;
 constexpr std::string_view kPrefix = "journal-";

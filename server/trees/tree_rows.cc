@@ -19,7 +19,9 @@ Status TreeRows::begin(const SlotRanges& slots) {
 
 void TreeRows::end() {
   access_.reset();
-  if (rows_) trees_.note_session_reads(rows_->take_rows_read());
+  if (!rows_) return;
+  trees_.note_session_reads(rows_->take_rows_read());
+  rows_->rest();
 }
 
 Status TreeRows::merge(std::span<const ReconcileRow> rows) {

@@ -40,6 +40,31 @@ TEST(Field, InverseTimesNumberIsOne) {
   }
 }
 
+TEST(Field, ArtinSchreierFindsWhatThereIs) {
+  SeededRandom random(4);
+  int none = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const uint64_t c = i == 0 ? 0 : random.next();
+    const auto y = artin_schreier(c);
+    if (!y) {
+      ++none;
+      continue;
+    }
+    ASSERT_EQ(multiply(*y, *y) ^ *y, c);
+  }
+  EXPECT_NEAR(none, 500, 100);
+  // Where it says that there is none: what isn't an image of a number is one plus such an image.
+  uint64_t without = 1;
+  while (without != 0 && artin_schreier(without)) without <<= 1;
+  ASSERT_NE(without, 0u);
+  for (int i = 0; i < 1000; ++i) {
+    const uint64_t y = random.next();
+    const uint64_t image = multiply(y, y) ^ y;
+    EXPECT_TRUE(artin_schreier(image));
+    EXPECT_FALSE(artin_schreier(image ^ without));
+  }
+}
+
 TEST(Field, OddPowersAreProducts) {
   SeededRandom random(3);
   const uint64_t a = random.next();
