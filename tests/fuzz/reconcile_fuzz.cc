@@ -71,6 +71,7 @@ class FewRows final : public ReconcileStore {
     }
     rows_[position] = value;
     tree_.add(*mark(key, value));
+    tree_.settle();
   }
 
   std::map<uint64_t, std::string> rows_;
