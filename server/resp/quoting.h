@@ -2,12 +2,12 @@
 //
 // Grammar of a line, as Redis 7.0 reads it (blank = SP, HT, LF, VT, FF or CR):
 //   line   = *blank [ arg *( 1*blank arg ) ] *blank
-//   arg    = 1*( plain / double / single )    a closing quote must be followed by a blank or the
-//   end plain  = any byte but SP HT LF CR, '"' and "'"   (VT and FF separate only where an arg may
-//   begin) double = '"' *( '\x' 2hex / '\' byte / byte ) '"'   \n \r \t \b \a are those control
-//   characters,
-//                                                       any other escaped byte stands for itself
-//   single = "'" *( "\'" / byte ) "'"                   nothing but \' is an escape
+//   arg    = 1*( plain / double / single )           a blank or the end follows a closing quote
+//   plain  = any byte but SP HT LF CR, '"' and "'"   VT and FF separate only where an arg may begin
+//   double = '"' *( '\x' 2hex / '\' byte / byte ) '"'   \n \r \t \b \a are those control characters,
+//                                                    any other escaped byte stands for itself
+//   single = "'" *( "\'" / byte ) "'"                nothing but \' is an escape
+//
 // NUL is a byte like any other. Check vector: `a "b\x41\n" 'it\'s'` -> a | bA<LF> | it's
 //
 // Thread safety: pure functions.

@@ -107,39 +107,7 @@ bool append_compressed(std::string* out, std::string_view value) {
 }
 
 Status malformed(const char* what) {
-  return Status::corruption(std::string("DUMP payload: ") + what);
-}
-
-// The name of an RDB type, for the message that refuses it.
-std::string type_name(uint8_t type) {
-  switch (type) {
-    case 1:
-    case 10:
-    case 18:
-    case 14:
-      return "list";
-    case 2:
-    case 11:
-      return "set";
-    case 3:
-    case 5:
-    case 12:
-    case 17:
-      return "sorted set";
-    case 4:
-    case 9:
-    case 13:
-    case 16:
-      return "hash";
-    case 6:
-    case 7:
-      return "module value";
-    case 15:
-    case 19:
-      return "stream";
-    default:
-      return "unknown type " + std::to_string(type);
-  }
+  return Status::corruption(std::string("RDB value: ") + what);
 }
 
 // Reads a payload's body from the left.
@@ -282,12 +250,52 @@ Result<std::string> decode_dump_string(std::string_view payload, size_t max_byte
   const auto type = body.byte();
   if (!type) return malformed("there is no value");
   if (*type != kTypeString) {
-    return Status::invalid_argument("DUMP payload holds a " + type_name(*type) +
+    return Status::invalid_argument("DUMP payload holds a " + rdb_type_name(*type) +
                                     ", where a string is expected");
   }
   Result<std::string> value = read_string(&body, max_bytes);
   if (value.ok() && body.left() != 0) return malformed("bytes are left over behind the string");
   return value;
+}
+
+Result<std::string> decode_rdb_string(std::string_view encoded, size_t max_bytes) {
+  BodyReader body(encoded);
+  Result<std::string> value = read_string(&body, max_bytes);
+  if (value.ok() && body.left() != 0) return malformed("bytes are left over behind the string");
+  return value;
+}
+
+std::string rdb_type_name(uint8_t type) {
+  switch (type) {
+    case 1:
+    case 10:
+    case 18:
+    case 14:
+      return "list";
+    case 2:
+    case 11:
+    case 20:
+      return "set";
+    case 3:
+    case 5:
+    case 12:
+    case 17:
+      return "sorted set";
+    case 4:
+    case 9:
+    case 13:
+    case 16:
+      return "hash";
+    case 6:
+    case 7:
+      return "module value";
+    case 15:
+    case 19:
+    case 21:
+      return "stream";
+    default:
+      return "unknown type " + std::to_string(type);
+  }
 }
 
 }  // namespace syntropy

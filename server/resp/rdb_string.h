@@ -49,4 +49,11 @@ Status verify_dump_payload(std::string_view payload);
 /// what the payload's size can yield before.
 Result<std::string> decode_dump_string(std::string_view payload, size_t max_bytes);
 
+/// The value of `string` (see above), which must be one and nothing behind it. Errors as
+/// decode_dump_string().
+Result<std::string> decode_rdb_string(std::string_view encoded, size_t max_bytes);
+
+/// "list", or "unknown type 99".
+std::string rdb_type_name(uint8_t type);
+
 }  // namespace syntropy

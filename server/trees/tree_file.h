@@ -1,11 +1,10 @@
 // TreeFile: a tree of sums (merkle/tree.h) on disk, as of a commit (storage/row_changes.h).
 //
-//   file := "SYNTREE1" commit:u64 databases:u64 slot*16384 check:u64 (little-endian) databases:
-//   which have, or had, rows: bit db % 64 slot := FF                                 stale: its
-//   rows have to be read
-//         | levels:u8 leaf * 2^levels          levels below the slot
+//   file := "SYNTREE1" commit:u64 databases:u64 slot*16384 check:u64       (little-endian)
+//   slot := FF                               stale: its rows have to be read
+//         | levels:u8 leaf * 2^levels        levels below the slot
 //   leaf := rows:u64 check:u64 sum:u64*4
-//   check is XXH3, 64 bits, of all before it.
+//   databases: which have, or had, rows: bit db % 64. check is XXH3, 64 bits, of all before it.
 //
 // Written beside the old one and moved over it when it is durable, so there is always one or none.
 //

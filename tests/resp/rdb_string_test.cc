@@ -223,7 +223,7 @@ TEST(DumpMalformed, Truncations) {
         bytes_of({0, 0x81, 0, 0, 0, 0}), bytes_of({0, 0xC0}), bytes_of({0, 0xC1, 1}),
         bytes_of({0, 0xC2, 1, 1, 1}), bytes_of({0, 0xC3}), bytes_of({0, 0xC3, 1}),
         bytes_of({0, 0xC3, 5, 30, 1, 'a'})}) {
-    expect_refused(body, StatusCode::kCorruption, "DUMP payload");
+    expect_refused(body, StatusCode::kCorruption, "RDB value");
   }
 }
 

@@ -16,6 +16,7 @@ constexpr char kExamples[] =
     "  syntropy verify ./data                   check the data of a node that is not running\n"
     "  syntropy verify 127.0.0.1:7379           of one that is: its rows, against its trees\n"
     "  syntropy salvage ./data                  it doesn't start any more: keep what is left\n"
+    "  syntropy import dump.rdb                 write the keys of a Redis dump to it\n"
     "  syntropy compare one:7379 other:7379           which rows differ? 'repair' mends them\n"
     "  syntropy compare redis://old:6379 new:7379     which keys differ? 'repair' copies them\n"
     "\n"
@@ -31,6 +32,7 @@ int run(int argc, char** argv) {
   int exit_code = kExitOk;
   add_status_command(app, &exit_code);
   add_compare_command(app, &exit_code);
+  add_import_command(app, &exit_code);
   add_repair_command(app, &exit_code);
   add_salvage_command(app, &exit_code);
   add_simulate_command(app, &exit_code);
