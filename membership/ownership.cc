@@ -141,6 +141,11 @@ void Ownership::vote(uint64_t epoch, const NodeId& candidate, const NodeId& prim
   ready_.persist = true;
 }
 
+void Ownership::vote_withdrawn() {
+  state_.voted_over = NodeId();
+  ready_.persist = true;
+}
+
 void Ownership::win(uint64_t epoch, const SlotRanges& slots) {
   observe_epoch(epoch);
   state_.config_epoch = epoch;

@@ -35,7 +35,7 @@ struct OwnershipState {
   uint64_t config_epoch = 0;
   uint64_t last_vote_epoch = 0;  // no vote in this epoch or below, ever again, ...
   NodeId voted_for;              // ... but the same one again to the same node
-  NodeId voted_over;             // the primary that it wants to replace
+  NodeId voted_over;             // the primary that it wants to replace; no node: it gave up
   SlotRanges slots;              // claimed
   std::vector<std::pair<uint16_t, NodeId>> migrating;  // ascending by slot; to whom
   std::vector<std::pair<uint16_t, NodeId>> importing;  // ascending by slot; from whom
@@ -108,6 +108,8 @@ class Ownership {
   /// A vote for `candidate`, which wants to replace `primary`, in `epoch`, which must be above
   /// last_vote_epoch (an assertion).
   void vote(uint64_t epoch, const NodeId& candidate, const NodeId& primary);
+  /// The candidate of the last vote gave up.
+  void vote_withdrawn();
   /// This node won `slots` (election, takeover) under `epoch`: it claims them with it.
   void win(uint64_t epoch, const SlotRanges& slots);
 

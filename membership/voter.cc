@@ -78,7 +78,7 @@ void Voter::grant(const NodeId& from, const VoteRequest& request, TimeMs now,
 
 void Voter::recall_vote(TimeMs now, uint32_t node_timeout_ms) {
   const OwnershipState& state = ownership_.state();
-  if (std::exchange(recalled_, true) || !state.voted_for) return;
+  if (std::exchange(recalled_, true) || !state.voted_over) return;
   given_.push_back({state.voted_over, state.voted_for, state.last_vote_epoch,
                     now + uint64_t{2} * node_timeout_ms});
 }
@@ -90,17 +90,21 @@ void Voter::forget_old(TimeMs now) {
 
 void Voter::step(const NodeId& from, const VoteWithdrawn& message) {
   std::erase_if(given_, [&](const Given& given) {
-    return given.primary == message.primary && given.candidate == from;
+    return given.primary == message.primary && given.candidate == from &&
+           given.epoch <= message.epoch;
   });
   std::erase_if(kept_, [&](const Kept& kept) {
     return kept.from == from && kept.request.epoch <= message.epoch;
   });
+  const OwnershipState& state = ownership_.state();
+  const bool last = state.voted_for == from && state.voted_over == message.primary;
+  if (last && state.last_vote_epoch <= message.epoch) ownership_.vote_withdrawn();
 }
 
 bool Voter::election_open(const NodeId& primary) const {
   const OwnershipState& state = ownership_.state();
   const Given stored{state.voted_over, state.voted_for, state.last_vote_epoch, 0};
-  if (!recalled_ && state.voted_for && stored.primary == primary && open(stored)) return true;
+  if (!recalled_ && primary && stored.primary == primary && open(stored)) return true;
   return std::any_of(given_.begin(), given_.end(),
                      [&](const Given& given) { return given.primary == primary && open(given); });
 }

@@ -139,6 +139,28 @@ TEST_F(VoterTest, ElectionIsOverWhenTheCandidateWithdrewOrTheClaimRoseOrTimeIsUp
   EXPECT_EQ(voter_.next_deadline(), UINT64_MAX);
 }
 
+TEST_F(VoterTest, ElectionThatWasGivenUpIsOverAcrossARestart) {
+  EXPECT_EQ(answer(11, request(4)), 0);
+  ownership_.take_ready();
+  voter_.step(node(11), VoteWithdrawn{4, node(1)});
+  EXPECT_TRUE(ownership_.take_ready().persist);
+  EXPECT_FALSE(voter_.election_open(node(1)));
+  Ownership restarted(node(3), ownership_.state(), ownership_.map());
+  Voter voter(restarted, view_);
+  EXPECT_FALSE(voter.election_open(node(1)));
+  voter.late_votes(50, kTimeout);
+  EXPECT_FALSE(voter.election_open(node(1)));
+  EXPECT_EQ(restarted.state().last_vote_epoch, 4u) << "nobody else gets it";
+}
+
+TEST_F(VoterTest, LateWordThatAnEarlierElectionWasGivenUpChangesNothing) {
+  EXPECT_EQ(answer(11, request(4)), 0);
+  EXPECT_EQ(answer(11, request(5)), 0);
+  voter_.step(node(11), VoteWithdrawn{4, node(1)});
+  EXPECT_TRUE(voter_.election_open(node(1)));
+  EXPECT_EQ(answer(12, request(6)), reason(RefusalReason::kVotedForSibling));
+}
+
 TEST_F(VoterTest, ElectionIsOpenAcrossARestart) {
   EXPECT_EQ(answer(11, request(4)), 0);
   Ownership restarted(node(3), ownership_.state(), ownership_.map());
