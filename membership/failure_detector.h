@@ -9,9 +9,9 @@
 // enter gossip.
 //
 // The exchange also gives each node a *lease* from each observer: "it can't suspect me before".
-// may_serve() is false from the moment at which so many leases have run out that the others may have
-// declared this node dead, whether it was cut off, deaf, mute or stopped by SIGSTOP. An observer
-// withholds its lease from a member whose slots it knows, or has voted, to go to another
+// may_serve() is false from the moment at which so many leases have run out that the others may
+// have declared this node dead, whether it was cut off, deaf, mute or stopped by SIGSTOP. An
+// observer withholds its lease from a member whose slots it knows, or has voted, to go to another
 // (Roster::lease_withheld): that one shall hear of it before it serves.
 //
 // Ideas: SWIM (Das, Gupta, Motivala, DSN 2002), Lifeguard (Dadgar, Phillips, Currey, DSN-W 2018:

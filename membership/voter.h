@@ -17,9 +17,10 @@
 // winners of one epoch would own different slots, and resolve as any two of equal epoch do
 // (ownership.h).
 //
-// Neither does who is replaced serve on the strength of such a voter: until it knows how the election
-// ended it gives the old owner no lease (election_open; membership/failure_detector.h), over a restart
-// as well. Else, after a power cut of all, the old owner could serve before it hears of the winner.
+// Neither does who is replaced serve on the strength of such a voter: until it knows how the
+// election ended it gives the old owner no lease (election_open; membership/failure_detector.h),
+// over a restart as well. Else, after a power cut of all, the old owner could serve before it hears
+// of the winner.
 //
 // Invariants: membership/election.h, 1 and 2.
 //

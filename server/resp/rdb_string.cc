@@ -106,9 +106,7 @@ bool append_compressed(std::string* out, std::string_view value) {
   return true;
 }
 
-Status malformed(const char* what) {
-  return Status::corruption(std::string("RDB value: ") + what);
-}
+Status malformed(const char* what) { return Status::corruption(std::string("RDB value: ") + what); }
 
 // Reads a payload's body from the left.
 class BodyReader {

@@ -42,7 +42,8 @@ class TestRoster final : public Roster {
   }
 
   void add(const NodeId& id, bool votes = false) {
-    members.insert(members.begin() + static_cast<ptrdiff_t>(members_below(id)), {id, 0, votes, false});
+    members.insert(members.begin() + static_cast<ptrdiff_t>(members_below(id)),
+                   {id, 0, votes, false});
   }
   void remove(const NodeId& id) {
     std::erase_if(members, [&](const Member& member) { return member.id == id; });
