@@ -174,8 +174,8 @@ void FailureDetector::on_numbers(const NodeId& from, const Numbers& numbers, boo
     publish_suspects();
   }
   // It now knows us by our first message; only a second one shows it that we hear it.
-  if (!had_lease && !numbers.no_lease && !watch->failed && now > watch->pinged_at)
-    ping(*watch, now, false);
+  const bool awaits_lease = !had_lease && !numbers.no_lease;
+  if (awaits_lease && !watch->failed && now > watch->pinged_at) ping(*watch, now, false);
 }
 
 void FailureDetector::count_loss(const Heartbeat::Received& received) {

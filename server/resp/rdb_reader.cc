@@ -14,6 +14,7 @@ constexpr std::string_view kMagic = "REDIS";
 constexpr size_t kVersionDigits = 4;
 constexpr unsigned kFirstVersionWithChecksum = 5;
 constexpr unsigned kMostVersion = 11;
+constexpr uint64_t kMostDatabase = INT32_MAX;  // Redis counts them by a signed number
 // The buffer is moved down when so much of it has been read.
 constexpr size_t kSlackBytes = size_t{1} << 16;
 
@@ -32,7 +33,7 @@ enum Opcode : uint8_t {
 
 // How values lie in the file, to be passed over:
 //
-//   S string   L length   1 4 8 G: so many bytes, G 16   D the text of a number behind its length
+//   S string   L length   4 8 G: so many bytes, G 16   D the text of a number behind its length
 //   n{...} a length, then so many times what is in the braces
 //   M parts of a module's value, each behind its kind, until a kind of 0
 struct Shape {
@@ -241,13 +242,13 @@ bool RdbReader::take_opcode() {
       if (!whole(8)) return false;
       consume(1);
       take_fixed(8, &number);
-      expires_at_ms_ = number;
+      expires_at_ms_ = static_cast<int64_t>(number);
       return true;
     case kExpiryS:
       if (!whole(4)) return false;
       consume(1);
       take_fixed(4, &number);
-      expires_at_ms_ = number * 1000;
+      expires_at_ms_ = static_cast<int64_t>(number) * 1000;
       return true;
     case kFrequency:
       if (!whole(1)) return false;
@@ -255,7 +256,12 @@ bool RdbReader::take_opcode() {
       return true;
     case kDatabase: {
       size_t size = 0;
-      if (!peek_length(available().substr(1), &size, &database_)) return false;
+      if (!peek_length(available().substr(1), &size, &number)) return false;
+      if (number > kMostDatabase) {
+        failure_ = damaged("there can't be a database " + std::to_string(number));
+        return false;
+      }
+      database_ = static_cast<uint32_t>(number);
       consume(1 + size);
       return true;
     }
@@ -368,9 +374,6 @@ bool RdbReader::pass() {
     }
     case 'L':
       if (!take_length(&length)) return false;
-      break;
-    case '1':
-      skip_ = 1;
       break;
     case '4':
       skip_ = 4;

@@ -17,7 +17,8 @@
 // table of their shapes in rdb_reader.cc. Nothing is held but what of a string hasn't come whole.
 //
 // Thread safety: none.
-// Source: redis-server 7.0.15 and 7.2's files; versions up to 11 are read.
+// Source: redis-server 7.0.15's files (version 10). Version 11, of Redis 7.2, adds two types; no file
+// of it has been tried.
 #pragma once
 
 #include <boost/crc.hpp>
@@ -42,11 +43,11 @@ class RdbReader {
   };
 
   struct Entry {
-    uint64_t database = 0;
-    std::string key;                        // empty for functions and what modules keep
-    std::string value;                      // of a string
-    std::optional<uint64_t> expires_at_ms;  // Unix time
-    std::string type;                       // "string", "list", "functions"
+    uint32_t database = 0;
+    std::string key;                       // empty for functions and what modules keep
+    std::string value;                     // of a string
+    std::optional<int64_t> expires_at_ms;  // Unix time
+    std::string type;                      // "string", "list", "functions"
   };
 
   /// Keys and values above `most_bytes` are refused.
@@ -110,8 +111,8 @@ class RdbReader {
   uint64_t skip_ = 0;  // bytes to be passed over before anything else
   std::vector<Pass> passes_;
   std::optional<Event> event_;
-  uint64_t database_ = 0;
-  std::optional<uint64_t> expires_at_ms_;  // of the next key
+  uint32_t database_ = 0;
+  std::optional<int64_t> expires_at_ms_;  // of the next key
   Entry entry_;
 };
 

@@ -144,6 +144,12 @@ TEST(RdbReader, LeavesWhatComesBehindTheEnd) {
   EXPECT_EQ(*reader.next(), Event::kEnd);
 }
 
+TEST(RdbReader, AnExpiryBeyondTheEndOfTimeIsLongAgoAsInRedis) {
+  const std::string body =
+      "\xFC" + std::string(8, '\xFF') + bytes_of({0}) + short_string("k") + short_string("v");
+  EXPECT_THAT(read(file_of(body)), ElementsAre("0 string k=v until -1", "end"));
+}
+
 TEST(RdbReader, EveryPrefixOfAFileWantsMore) {
   const std::string file =
       file_of(bytes_of({4}) + short_string("h") + bytes_of({1}) + short_string("f") +
@@ -164,6 +170,8 @@ TEST(RdbReader, SaysWhereAFileIsDamaged) {
   EXPECT_THAT(read(file_of(bytes_of({0, 1, 'k', 0x80, 0, 0, 4, 0}))).back(),
               HasSubstr("1024 bytes, above the 1000"));
   EXPECT_THAT(read(file_of(bytes_of({7, 1, 'm', 1, 9}))).back(), HasSubstr("module"));
+  EXPECT_THAT(read(file_of("\xFE" + bytes_of({0x81, 0, 0, 0, 1, 0, 0, 0, 0}))).back(),
+              HasSubstr("there can't be a database 4294967296"));
   std::string damaged = file_of(bytes_of({0}) + short_string("k") + short_string("v"));
   damaged[11] ^= 1;
   EXPECT_THAT(read(damaged).back(), HasSubstr("checksum"));

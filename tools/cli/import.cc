@@ -35,11 +35,10 @@ class Databases {
  public:
   explicit Databases(const NodeAddress& address) : address_(address) {}
 
-  Result<KeyServer*> open(uint64_t database) {
+  Result<KeyServer*> open(uint32_t database) {
     auto& server = servers_[database];
     if (server == nullptr) {
-      auto opened =
-          RespKeyServer::open(address_, static_cast<uint32_t>(database), ScanOptions(), clock_);
+      auto opened = RespKeyServer::open(address_, database, ScanOptions(), clock_);
       if (!opened.ok()) return opened.status();
       server = *std::move(opened);
     }
@@ -49,7 +48,7 @@ class Databases {
  private:
   const NodeAddress& address_;
   SystemClock clock_;
-  std::map<uint64_t, std::unique_ptr<RespKeyServer>> servers_;
+  std::map<uint32_t, std::unique_ptr<RespKeyServer>> servers_;
 };
 
 Status in_file(const std::string& path, const Status& why) {
@@ -77,7 +76,7 @@ int import_dump(const ImportOptions& options) {
   const uint64_t size = std::filesystem::file_size(options.dump, error);
   std::ifstream dump(options.dump, std::ios::binary);
   if (error || !dump) return report_failure(Status::io_error("can't read " + options.dump));
-  const uint64_t now_ms = SystemClock().wall_us() / 1000;
+  const auto now_ms = static_cast<int64_t>(SystemClock().wall_us() / 1000);
   Progress line;
   const Result<RdbSurvey> survey = RdbImport::survey(
       dump, now_ms, [&](uint64_t bytes) { line.show("reading the dump", bytes, size); });
@@ -106,18 +105,15 @@ int import_dump(const ImportOptions& options) {
     if (!opened.ok()) return report_failure(opened.status());
   }
   RdbImport import({options.replace, now_ms},
-                   [&](uint64_t database) { return databases.open(database); });
+                   [&](uint32_t database) { return databases.open(database); });
   dump.clear();
   dump.seekg(0);
   const auto begun = Clock::now();
   const Status done = import.run(dump, [&](uint64_t bytes) { line.show("writing", bytes, size); });
   line.clear();
   const auto took = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - begun);
-  if (!done.ok()) {
-    print_counts(import.counts(), static_cast<uint64_t>(took.count()));
-    return report_failure(done);
-  }
   print_counts(import.counts(), static_cast<uint64_t>(took.count()));
+  if (!done.ok()) return report_failure(done);
   return import.counts().failed == 0 ? kExitOk : kExitUnhealthy;
 }
 

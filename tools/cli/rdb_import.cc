@@ -14,7 +14,7 @@ constexpr size_t kMostFailures = 10;
 
 using Event = RdbReader::Event;
 
-bool expired(const RdbReader::Entry& entry, uint64_t now_ms) {
+bool expired(const RdbReader::Entry& entry, int64_t now_ms) {
   return entry.expires_at_ms && *entry.expires_at_ms <= now_ms;
 }
 
@@ -46,7 +46,7 @@ Status read_dump(std::istream& dump, const RdbImport::Progress& progress, Visit&
 
 }  // namespace
 
-Result<RdbSurvey> RdbImport::survey(std::istream& dump, uint64_t now_ms, const Progress& progress) {
+Result<RdbSurvey> RdbImport::survey(std::istream& dump, int64_t now_ms, const Progress& progress) {
   RdbSurvey survey;
   const Status read = read_dump(dump, progress, [&](Event event, const RdbReader::Entry& entry) {
     if (event == Event::kOther) {
@@ -87,7 +87,7 @@ void RdbImport::take(const RdbReader::Entry& entry) {
   KeyState state;
   state.form = KeyState::Form::kString;
   state.length = entry.value.size();
-  if (entry.expires_at_ms) state.expires_at_ms = static_cast<int64_t>(*entry.expires_at_ms);
+  if (entry.expires_at_ms) state.expires_at_ms = *entry.expires_at_ms;
   database_ = entry.database;
   batch_bytes_ += entry.key.size() + entry.value.size();
   batch_.push_back({entry.key, state, entry.value});

@@ -24,12 +24,12 @@ struct RdbSurvey {
   uint64_t strings = 0;
   uint64_t expired = 0;                    // of these
   std::map<std::string, uint64_t> others;  // by type: what can't be imported
-  std::map<uint64_t, uint64_t> databases;  // strings of each that has any
+  std::map<uint32_t, uint64_t> databases;  // strings of each that has any
 };
 
 struct RdbImportOptions {
   bool replace = false;  // keys that are there already; else these are left
-  uint64_t now_ms = 0;   // Unix time: what has expired by then isn't written
+  int64_t now_ms = 0;    // Unix time: what has expired by then isn't written
 };
 
 struct RdbImportCounts {
@@ -47,12 +47,12 @@ class RdbImport {
   static constexpr uint64_t kMostBytes = uint64_t{512} << 20;
 
   /// The server's database of that number, open as long as the import.
-  using Databases = std::function<Result<KeyServer*>(uint64_t database)>;
+  using Databases = std::function<Result<KeyServer*>(uint32_t database)>;
   /// Is told how many bytes of the dump have been read.
   using Progress = std::function<void(uint64_t bytes)>;
 
   /// The errors of RdbReader; kCorruption also when the dump ends too early.
-  static Result<RdbSurvey> survey(std::istream& dump, uint64_t now_ms, const Progress& progress);
+  static Result<RdbSurvey> survey(std::istream& dump, int64_t now_ms, const Progress& progress);
 
   RdbImport(const RdbImportOptions& options, Databases databases)
       : options_(options), databases_(std::move(databases)) {}
@@ -68,7 +68,7 @@ class RdbImport {
   const RdbImportOptions options_;
   const Databases databases_;
   RdbImportCounts counts_;
-  uint64_t database_ = 0;  // of the batch
+  uint32_t database_ = 0;  // of the batch
   std::vector<KeyCopy> batch_;
   uint64_t batch_bytes_ = 0;
 };
