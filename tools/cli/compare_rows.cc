@@ -19,9 +19,9 @@ namespace syntropy {
 namespace {
 
 /// Real time, the progress line, and the limit.
-class Host final : public RowComparisonHost {
+class RowHost final : public RowComparisonHost {
  public:
-  Host(const CompareOptions& options, ReconcileSide& a, ReconcileSide& b)
+  RowHost(const CompareOptions& options, ReconcileSide& a, ReconcileSide& b)
       : options_(options), a_(a), b_(b), started_us_(clock_.monotonic_us()) {}
 
   uint64_t now_ms() override { return clock_.monotonic_us() / 1000; }
@@ -97,9 +97,9 @@ std::string owner_text(const RowOwner& owner) {
 }
 
 /// One run over two sides.
-class Run {
+class RowRun {
  public:
-  Run(const CompareOptions& options, const ReconcilePlan& plan, Side& a, Side& b)
+  RowRun(const CompareOptions& options, const ReconcilePlan& plan, Side& a, Side& b)
       : options_(options), plan_(plan), a_(a), b_(b), host_(options, *a.side, *b.side) {}
 
   Status run(ComparisonReport* report) {
@@ -171,7 +171,7 @@ class Run {
   const ReconcilePlan& plan_;
   Side& a_;
   Side& b_;
-  Host host_;
+  RowHost host_;
 };
 
 /// A node that became a replica meanwhile, or takes no writes for another reason.
@@ -194,7 +194,7 @@ int run_compare_rows(const Endpoint& a, const Endpoint& b, const CompareOptions&
   ComparisonReport report;
   report.a = a.text();
   report.b = b.text();
-  const Status status = Run(options, plan, *side_a, *side_b).run(&report);
+  const Status status = RowRun(options, plan, *side_a, *side_b).run(&report);
   if (!status.ok()) return report_failure(explained(status, plan));
   return print_report(report, options.json);
 }

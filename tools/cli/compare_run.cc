@@ -17,9 +17,9 @@ namespace syntropy {
 namespace {
 
 /// Real time, the progress line, and the limits.
-class Host final : public ComparisonHost {
+class KeyHost final : public ComparisonHost {
  public:
-  Host(const CompareOptions& options, KeyServer& a, KeyServer& b)
+  KeyHost(const CompareOptions& options, KeyServer& a, KeyServer& b)
       : options_(options), a_(a), b_(b), started_us_(clock_.monotonic_us()) {}
 
   uint64_t now_ms() override { return clock_.monotonic_us() / 1000; }
@@ -80,9 +80,9 @@ Result<std::unique_ptr<RespKeyServer>> open_side(const Endpoint& endpoint,
 }
 
 /// One run over two servers.
-class Run {
+class KeyRun {
  public:
-  Run(const CompareOptions& options, KeyServer& a, KeyServer& b)
+  KeyRun(const CompareOptions& options, KeyServer& a, KeyServer& b)
       : options_(options), a_(a), b_(b), host_(options, a, b) {}
 
   Status run(ComparisonReport* report) {
@@ -122,7 +122,7 @@ class Run {
   const CompareOptions& options_;
   KeyServer& a_;
   KeyServer& b_;
-  Host host_;
+  KeyHost host_;
 };
 
 int run_compare_keys(const Endpoint& a, const Endpoint& b, const CompareOptions& options) {
@@ -134,7 +134,7 @@ int run_compare_keys(const Endpoint& a, const Endpoint& b, const CompareOptions&
   ComparisonReport report;
   report.a = a.text();
   report.b = b.text();
-  const Status status = Run(options, **server_a, **server_b).run(&report);
+  const Status status = KeyRun(options, **server_a, **server_b).run(&report);
   if (status.ok()) return print_report(report, options.json);
   // What had been mended until then stays so, and is worth knowing.
   if (report.repair && report.repair->mended() != 0) {

@@ -47,6 +47,14 @@ function(syntropy_use_precompiled target name)
   target_precompile_headers(${target} REUSE_FROM ${name})
 endfunction()
 
+# Compiles the sources of <target> in lumps of <size>: for files whose time goes into the same
+# templates again and again. The debug preset compiles each by itself, like an editor.
+function(syntropy_lump target size)
+  if(NOT CMAKE_DISABLE_PRECOMPILE_HEADERS)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${size})
+  endif()
+endfunction()
+
 syntropy_precompiled(precompiled_common)
 syntropy_precompiled(
   precompiled_logging
