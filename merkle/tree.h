@@ -104,6 +104,8 @@ class Tree {
   /// Brings what was changed into all nodes. Everything below needs it, and so do copies
   /// (assertions).
   void settle();
+  /// Slots that settle() has to sum up.
+  size_t unsettled() const { return unsettled_.size(); }
 
   /// Whether the tree reaches down to node `index` of `level`.
   bool reaches(unsigned level, uint64_t index) const;

@@ -45,6 +45,7 @@ class Bus : public Transport {
   TimeMs now() const override { return wire_.now(); }
   void set_alarm(TimeMs at) override;
   void send(const Peer& to, uint8_t type, std::string payload) override;
+  size_t message_limit() const override { return limits_.message_bytes; }
   void disconnect(const NodeId& id) override;
   void set_self(const NodeId& id) override;
   StreamId open_stream(const Peer& to, uint8_t purpose) override;

@@ -179,6 +179,8 @@ class Transport {
 
   /// Sends a message; `type` from kFirstMessageType on. Dials if there is no connection.
   virtual void send(const Peer& to, uint8_t type, std::string payload) = 0;
+  /// Larger payloads of messages are dropped. Any thread.
+  virtual size_t message_limit() const = 0;
   /// Closes all connections and streams with that node, without a word to the handler.
   virtual void disconnect(const NodeId& id) = 0;
   /// The node is another one from now on (CLUSTER RESET HARD): closes everything but the listeners.

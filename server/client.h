@@ -4,6 +4,7 @@
 // `shared` (atomics and strings under its mutex, for CLIENT LIST and INFO) and call request_close.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -31,6 +32,8 @@ struct ClientShared {
   std::atomic<uint64_t> total_in{0};        // bytes received so far
   std::atomic<uint64_t> total_out{0};
   std::atomic<const CommandSpec*> last_command{nullptr};
+  /// To how many channels, patterns and shard channels it listens (pubsub.h's Listening).
+  std::array<std::atomic<uint32_t>, 3> listening{};
   std::atomic<bool> monitor{false};
   std::atomic<bool> no_evict{false};
   std::atomic<bool> no_touch{false};
@@ -110,6 +113,14 @@ struct Client {
   /// Sends bytes outside of a reply (MONITOR lines, pushes), from any thread, soon.
   std::function<void(std::string)> push;
 };
+
+/// Whether it listens to anything (Pub/Sub). Any thread.
+inline bool is_listening(const Client& client) {
+  for (const std::atomic<uint32_t>& count : client.shared.listening) {
+    if (count.load(std::memory_order_relaxed) != 0) return true;
+  }
+  return false;
+}
 
 /// All clients of the server.
 /// Thread safety: any thread.

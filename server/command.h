@@ -56,6 +56,7 @@ enum CommandFlag : uint32_t {
   kMovableKeys = 1u << 14,
   kAllowBusy = 1u << 15,
   kSentinelOnly = 1u << 16,
+  kPubSub = 1u << 17,
   // Ours, not reported.
   kManyRows = 1u << 24,  // a read that must see several rows as of one moment
   kWorker = 1u << 25,    // may take long or touch the disk: runs on a worker thread
@@ -81,7 +82,8 @@ struct CommandSpec {
 
   // Documentation, for COMMAND DOCS. `syntax` lists the arguments in Redis' notation, such as
   // "key value [NX|XX] [GET] [EX seconds|PX milliseconds|KEEPTTL]"; COMMAND DOCS parses it.
-  std::string_view group;    // generic, string, transactions, connection, server, bitmap, cluster
+  std::string_view
+      group;  // generic, string, transactions, connection, server, bitmap, cluster, pubsub
   std::string_view since;    // the Redis version that introduced it
   std::string_view summary;  // one sentence of our own
   std::string_view complexity;
@@ -91,6 +93,10 @@ struct CommandSpec {
   std::span<const CommandSpec> subcommands = {};
   /// For kMovableKeys: writes the indexes of the keys, or returns false when the arguments are bad.
   bool (*find_keys)(std::span<const std::string_view> args, std::vector<size_t>* indexes) = nullptr;
+  /// For kWorker: whether a request costs so little that handing it to another thread would cost
+  /// more. It then runs on the I/O thread, unless that holds the keyspace's lock.
+  bool (*is_light)(std::span<const std::string_view> args, const Client& client,
+                   const ServerContext& server) = nullptr;
 };
 
 /// The reply texts that several commands share.
@@ -121,5 +127,7 @@ std::span<const CommandSpec> transaction_commands();
 std::span<const CommandSpec> cluster_commands();
 std::span<const CommandSpec> replication_commands();  // ROLE, WAIT, REPLICAOF
 std::span<const CommandSpec> reconcile_commands();
+std::span<const CommandSpec> pubsub_commands();
+std::span<const CommandSpec> sentinel_commands();
 
 }  // namespace syntropy

@@ -15,6 +15,7 @@ namespace syntropy {
 class Clock;
 class ConfigStore;
 class Durability;
+class PubSub;
 class PurgePolicy;
 class ClientRegistry;
 class Cluster;
@@ -60,6 +61,7 @@ struct ServerContext {
   Engine& engine;
   Clock& clock;
   ClientRegistry& clients;
+  PubSub& pubsub;
   ServerStats& stats;
   SlowLog& slowlog;
   LatencyMonitor& latency;

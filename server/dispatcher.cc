@@ -6,6 +6,7 @@
 
 #include "server/cluster/redirect.h"
 #include "server/commands/arguments.h"
+#include "server/commands/pubsub.h"
 #include "server/commands/table.h"
 #include "server/commands/transactions.h"
 #include "server/latency.h"
@@ -94,6 +95,11 @@ std::string Dispatcher::refusal(const Client& client, Request& request, Turn& tu
   }
   if (!client.authenticated && (spec->flags & kNoAuth) == 0)
     return "NOAUTH Authentication required.";
+  if (only_listens(client) && !allowed_while_listening(*spec)) {
+    return "ERR Can't execute '" + std::string(full_name(*spec)) +
+           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
+           "context";
+  }
   if (client.in_multi && (spec->flags & (kNoMulti | kAsksLoop)) != 0) {
     return "ERR Command not allowed inside a transaction";
   }
@@ -123,6 +129,11 @@ bool Dispatcher::writes(const Client& client, const CommandSpec& spec) const {
   if (!is_exec(spec)) return false;
   return std::any_of(client.queue.begin(), client.queue.end(),
                      [](const QueuedCommand& queued) { return queued.spec->flags & kWrite; });
+}
+
+bool Dispatcher::is_light(const Client& client, const Request& request, const Turn& turn) const {
+  return request.spec->is_light != nullptr && !turn.tick.holds_lock() &&
+         request.spec->is_light(request.args, client, server_);
 }
 
 void Dispatcher::queue(Client& client, const Request& request) const {
@@ -162,7 +173,7 @@ Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_
     reply.simple_string("QUEUED");
   } else if (server_.pause.holds(turn.now_ms, writes(client, *request.spec))) {
     wait = Session::Wait::kPause;
-  } else if ((request.spec->flags & kWorker) != 0) {
+  } else if ((request.spec->flags & kWorker) != 0 && !is_light(client, request, turn)) {
     session.worker_args_.assign(args.begin(), args.end());
     wait = Session::Wait::kWorker;
   } else {

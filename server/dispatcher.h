@@ -92,6 +92,7 @@ class Dispatcher {
   std::string replica_shortage(const Turn& turn) const;
   bool must_queue(const Client& client, const CommandSpec& spec) const;
   bool writes(const Client& client, const CommandSpec& spec) const;
+  bool is_light(const Client& client, const Request& request, const Turn& turn) const;
   void queue(Client& client, const Request& request) const;
 
   Session::Wait run(Session& session, const Request& request, Turn& turn);

@@ -45,15 +45,18 @@ std::string Dispatcher::redirection(const Client& client, Request& request, Turn
   const ClusterGate& gate = server_.cluster->gate();
   if (turn.routing == nullptr) turn.routing = gate.routing();
   if (turn.routing == nullptr) return std::string(kClusterDown);
-  if (moves_here(*turn.routing, keys)) {
+  // Where shard channels belong no key is looked up, and any node of the shard will do.
+  const bool of_channels = (spec.flags & kPubSub) != 0;
+  if (!of_channels && moves_here(*turn.routing, keys)) {
     look_up_moving(client, request, &keys, turn);
     if (request.undecided) return {};
   }
-  terms.readonly = client.shared.readonly.load(std::memory_order_relaxed);
+  terms.readonly = of_channels || client.shared.readonly.load(std::memory_order_relaxed);
   terms.asking = client.asking != 0;
   // The end of the last command is now, nearly, and costs nothing.
   terms.may_serve = gate.may_serve(monotonic_ms(turn.last));
-  terms.reads_when_down = turn.config.cluster.allow_reads_when_down;
+  terms.reads_when_down = of_channels ? turn.config.cluster.allow_pubsubshard_when_down
+                                      : turn.config.cluster.allow_reads_when_down;
   return redirect(*turn.routing, keys, terms);
 }
 

@@ -11,6 +11,7 @@
 #include "server/config/config_store.h"
 #include "server/io_pool.h"
 #include "server/latency.h"
+#include "server/pubsub.h"
 #include "storage/base/clock.h"
 #include "storage/keyspace.h"
 
@@ -100,7 +101,8 @@ void IoThread::refresh_config() {
   if (generation == config_generation_) return;
   config_generation_ = generation;
   config_ = server_.config.current();
-  sender_.set_limit(config_->clients.output_limit(ClientClass::kNormal));
+  sender_.set_limits(config_->clients.output_limit(ClientClass::kNormal),
+                     config_->clients.output_limit(ClientClass::kPubSub));
   const RequestLimits limits{static_cast<int64_t>(config_->clients.proto_max_bulk_len)};
   for (const auto& [id, connection] : connections_) connection->session.set_limits(limits);
 }
@@ -214,6 +216,7 @@ void IoThread::close(const ConnectionPtr& connection, std::string_view why) {
   spdlog::debug("client {} closed: {}", client.address, why);
   client.shared.closing.store(true, std::memory_order_relaxed);
   server_.clients.set_monitor(client, false);
+  server_.pubsub.forget(client);
   server_.clients.remove(client.id);
   forget(connection);
   if (connection->held) {

@@ -191,7 +191,12 @@ void ReplySender::push(const ConnectionPtr& connection, std::string_view bytes) 
   }
   connection->pushed.append(bytes);
   const size_t waiting = connection->pushed.size();
-  if (limit_.hard_bytes != 0 && waiting > limit_.hard_bytes) close_unread(connection, waiting);
+  const OutputLimit& limit = limit_of(connection);
+  if (limit.hard_bytes != 0 && waiting > limit.hard_bytes) close_unread(connection, waiting);
+}
+
+const OutputLimit& ReplySender::limit_of(const ConnectionPtr& connection) const {
+  return is_listening(connection->session.client()) ? pubsub_limit_ : limit_;
 }
 
 void ReplySender::check_limits(const ConnectionPtr& connection, uint64_t now_ms) {
@@ -199,12 +204,13 @@ void ReplySender::check_limits(const ConnectionPtr& connection, uint64_t now_ms)
   const size_t unsent = connection->unsent();
   connection->session.client().shared.output_bytes.store(
       unsent == 0 ? 0 : connection->session.output().capacity(), std::memory_order_relaxed);
-  const bool over_soft = limit_.soft_bytes != 0 && unsent > limit_.soft_bytes;
+  const OutputLimit& limit = limit_of(connection);
+  const bool over_soft = limit.soft_bytes != 0 && unsent > limit.soft_bytes;
   if (!over_soft) connection->over_soft_since_ms = 0;
   if (over_soft && connection->over_soft_since_ms == 0) connection->over_soft_since_ms = now_ms;
   const bool too_long =
-      over_soft && now_ms - connection->over_soft_since_ms >= limit_.soft_seconds * 1000;
-  const bool over_hard = limit_.hard_bytes != 0 && unsent > limit_.hard_bytes;
+      over_soft && now_ms - connection->over_soft_since_ms >= limit.soft_seconds * 1000;
+  const bool over_hard = limit.hard_bytes != 0 && unsent > limit.hard_bytes;
   if (over_hard || too_long) close_unread(connection, unsent);
 }
 

@@ -42,8 +42,11 @@ class ReplySender {
   ReplySender(ServerContext& server, Durability& durability, ThreadStats& stats, EventLoop& loop,
               Events events);
 
-  /// Of replies that the client doesn't read.
-  void set_limit(const OutputLimit& limit) { limit_ = limit; }
+  /// Of replies that a client doesn't read, and of messages that one who listens doesn't.
+  void set_limits(const OutputLimit& replies, const OutputLimit& messages) {
+    limit_ = replies;
+    pubsub_limit_ = messages;
+  }
 
   /// Commits the turn. Releases its `connections`, now or when they are durable; what depends on
   /// the turn's writes becomes an error where these failed. Leaves `connections` empty.
@@ -73,6 +76,7 @@ class ReplySender {
   /// `error`: replaces what depends on the tick's writes; empty: all is well.
   void release(Held& held, std::string_view error);
   void release(Held& held, const Status& ended);
+  const OutputLimit& limit_of(const ConnectionPtr& connection) const;
   void close_unread(const ConnectionPtr& connection, size_t unsent);
 
   ServerContext& server_;
@@ -81,6 +85,7 @@ class ReplySender {
   EventLoop& loop_;
   const Events events_;
   OutputLimit limit_;
+  OutputLimit pubsub_limit_;
 };
 
 }  // namespace syntropy

@@ -204,6 +204,7 @@ void Server::make_services() {
       *engine_,
       clock_,
       clients_,
+      pubsub_,
       *stats_,
       slowlog_,
       latency_,
@@ -264,8 +265,9 @@ Status Server::open_cluster() {
         "a node of a cluster finds by its trees what it lacks: 'merkle-trees no' is for nodes on "
         "their own");
   }
-  Result<std::unique_ptr<ClusterService>> cluster = ClusterService::open(
-      *config, {*keyspace_, *trees_, *durability_, clock_, pause_, [this] { return load(); }});
+  Result<std::unique_ptr<ClusterService>> cluster =
+      ClusterService::open(*config, {*keyspace_, *trees_, *durability_, clock_, pause_, pubsub_,
+                                     clients_, [this] { return load(); }});
   if (!cluster.ok()) return cluster.status();
   cluster_ = std::move(*cluster);
   return Status();

@@ -26,6 +26,7 @@
 #include "server/io_thread.h"
 #include "server/latency.h"
 #include "server/listener.h"
+#include "server/pubsub.h"
 #include "server/slowlog.h"
 #include "server/snapshots.h"
 #include "server/stats.h"
@@ -87,6 +88,7 @@ class Server {
   std::unique_ptr<Durability> durability_;
 
   ClientRegistry clients_;
+  PubSub pubsub_;
   std::unique_ptr<ServerStats> stats_;
   SlowLog slowlog_;
   LatencyMonitor latency_;

@@ -62,6 +62,7 @@ class Tick {
   /// Takes the lock shared until end_shared(); nothing when held exclusively.
   void begin_shared();
   void end_shared();
+  bool holds_lock() const { return lock_ != Lock::kNone; }
 
   /// Undoes what the current command wrote.
   void rollback_command();

@@ -108,6 +108,9 @@ class Cluster {
   virtual uint64_t good_replicas(uint64_t max_lag_ms) const = 0;
   /// Any thread.
   virtual ReplicationStatus replication() const = 0;
+  /// Any thread. Tells the other nodes, or those of this shard, what was published here (Pub/Sub);
+  /// who can't be reached misses it. False, and nobody is told: it is larger than a message may be.
+  virtual bool publish(std::string channel, std::string message, bool to_shard) = 0;
   /// Any thread. CLUSTER LINKS.
   virtual std::vector<LinkInfo> links() const = 0;
   /// Any thread.

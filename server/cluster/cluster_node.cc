@@ -98,6 +98,7 @@ void ClusterNode::post(std::function<void()> job) { transport_.post(std::move(jo
 // --- what happens --------------------------------------------------------------------------------
 
 Status ClusterNode::on_message(const Remote& from, uint8_t type, std::string_view payload) {
+  if (type == kPublicationType) return on_publication(from.id, payload);
   Result<Message> message = decode_message(type, payload);
   if (!message.ok()) return message.status();
   if (options_.fault == ClusterFault::kDropGossip &&
@@ -107,6 +108,15 @@ Status ClusterNode::on_message(const Remote& from, uint8_t type, std::string_vie
   refresh(now());
   membership_->step(from.id, *message, from.address.host, now());
   settle();
+  return Status();
+}
+
+Status ClusterNode::on_publication(const NodeId& from, std::string_view payload) {
+  const Result<Publication> publication = decode_publication(payload);
+  if (!publication.ok()) return publication.status();
+  if (options_.published && membership_->members().find(from) != nullptr) {
+    options_.published(*publication);
+  }
   return Status();
 }
 
@@ -331,7 +341,10 @@ void ClusterNode::log_events(const MembershipReady& ready) const {
 void ClusterNode::publish() {
   if (!routing_due_ || (!membership_->primary() && !replication_.leading())) return;
   routing_due_ = false;
-  gate().publish(make_routing(*membership_, options_.membership.require_full_coverage));
+  const std::shared_ptr<const Routing> routing =
+      make_routing(*membership_, options_.membership.require_full_coverage);
+  gate().publish(routing);
+  if (options_.rerouted) options_.rerouted(*membership_, *routing);
 }
 
 void ClusterNode::publish_lease(TimeMs at) {
@@ -388,6 +401,22 @@ void ClusterNode::wait(uint64_t replicas, uint64_t timeout_ms, std::function<voi
     replication_.wait(offset, replicas, deadline, [done](bool, uint64_t have) { done(have); });
     rearm();
   });
+}
+
+bool ClusterNode::publish(std::string channel, std::string message, bool to_shard) {
+  std::string payload = encode_publication({std::move(channel), std::move(message), to_shard});
+  if (payload.size() > transport_.message_limit()) return false;
+  post([this, payload = std::move(payload), to_shard] {
+    for (const MemberRecordPtr& member : membership_->members()) {
+      if (member->id == membership_->self()) continue;
+      if (to_shard) {
+        const auto role = decode_fact<RoleFact>(member->value(EntryKey::kRole));
+        if (!role.ok() || role->shard != membership_->shard()) continue;
+      }
+      transport_.send(locate(member->id), kPublicationType, payload);
+    }
+  });
+  return true;
 }
 
 uint64_t ClusterNode::good_replicas(uint64_t max_lag_ms) const {

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "membership/membership.h"
+#include "rpc/publication.h"
 #include "rpc/transport.h"
 #include "server/cluster/cluster.h"
 #include "server/cluster/replication_driver.h"
@@ -55,6 +56,10 @@ struct ClusterNodeOptions {
   /// Makes the writes of clients wait for so long, and ends that (manual failover).
   std::function<void(TimeMs)> pause_clients;
   std::function<void()> resume_clients;
+  /// Something was published at another node (Pub/Sub).
+  std::function<void(const Publication&)> published;
+  /// Called after clients have been told of another Routing.
+  std::function<void(const Membership&, const Routing&)> rerouted;
   /// Asked once in a while.
   std::function<LoadFact()> load;
   ClusterFault fault = ClusterFault::kNone;
@@ -94,6 +99,7 @@ class ClusterNode final : public Cluster, private TransportHandler {
   void wait(uint64_t replicas, uint64_t timeout_ms, std::function<void(uint64_t)> done) override;
   uint64_t good_replicas(uint64_t max_lag_ms) const override;
   ReplicationStatus replication() const override;
+  bool publish(std::string channel, std::string message, bool to_shard) override;
   std::vector<LinkInfo> links() const override { return transport_.links(); }
   TransportStats traffic() const override { return transport_.stats(); }
   Membership& membership() override { return *membership_; }
@@ -108,6 +114,7 @@ class ClusterNode final : public Cluster, private TransportHandler {
  private:
   // TransportHandler
   Status on_message(const Remote& from, uint8_t type, std::string_view payload) override;
+  Status on_publication(const NodeId& from, std::string_view payload);
   void on_unreachable(const Peer& peer, Unreachable kind, const Status& why) override;
   void on_stranger(const PeerAddress& address, const Status& why) override;
   void on_stream_open(StreamId stream, const Remote& remote, uint8_t purpose) override;

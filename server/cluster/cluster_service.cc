@@ -6,7 +6,9 @@
 #include <string>
 #include <utility>
 
+#include "server/pubsub.h"
 #include "server/version.h"
+#include "storage/base/slot.h"
 
 namespace syntropy {
 namespace {
@@ -84,7 +86,7 @@ Result<std::unique_ptr<ClusterService>> ClusterService::open(const Config& confi
   return service;
 }
 
-ClusterNodeOptions ClusterService::options(const Config& config) const {
+ClusterNodeOptions ClusterService::options(const Config& config) {
   ClusterNodeOptions options;
   options.membership = membership_options(config);
   options.replication = replication_options(config);
@@ -99,8 +101,41 @@ ClusterNodeOptions ClusterService::options(const Config& config) const {
     parts_.pause.pause_for_failover(parts_.clock.wall_ms() + span);
   };
   options.resume_clients = [this] { parts_.pause.end_failover(); };
+  options.published = [this](const Publication& publication) {
+    if (publication.to_shard) {
+      parts_.pubsub.publish_to_shard(publication.channel, publication.message);
+    } else {
+      parts_.pubsub.publish(publication.channel, publication.message);
+    }
+  };
+  options.rerouted = [this, name = config.cluster.sentinel_master_name](
+                         const Membership& membership, const Routing& routing) {
+    rerouted(membership, routing, name);
+  };
   options.load = parts_.load;
   return options;
+}
+
+void ClusterService::rerouted(const Membership& membership, const Routing& routing,
+                              const std::string& name) {
+  // Shard channels are served where their slot is.
+  const NodeId& primary = routing.primary ? routing.primary : routing.self;
+  parts_.pubsub.end_shard_channels([&](std::string_view channel) {
+    const Routing::Node* const owner = routing.owner_of(slot_of(channel));
+    return owner == nullptr || owner->id == primary;
+  });
+  for (const std::string& change : primaries_.changes(membership, name)) {
+    parts_.pubsub.publish(kSwitchMaster, change);
+  }
+  const bool demoted = std::exchange(was_primary_, !routing.primary) && routing.primary;
+  if (demoted && !name.empty()) close_clients();
+}
+
+// A client of Sentinel stays with a primary until the connection ends.
+void ClusterService::close_clients() const {
+  for (const std::shared_ptr<Client>& client : parts_.clients.all()) {
+    if (!is_listening(*client) && client->request_close) client->request_close();
+  }
 }
 
 Status ClusterService::start(const Config& config, uint16_t client_port) {

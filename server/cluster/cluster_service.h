@@ -12,6 +12,7 @@
 
 #include "rpc/asio_transport.h"
 #include "server/cluster/cluster_node.h"
+#include "server/cluster/primary_watch.h"
 #include "server/cluster/store_threads.h"
 #include "server/config/config.h"
 #include "server/context.h"
@@ -29,6 +30,8 @@ class ClusterService {
     Durability& durability;
     Clock& clock;
     PauseState& pause;
+    PubSub& pubsub;
+    ClientRegistry& clients;
     std::function<LoadFact()> load;
   };
 
@@ -50,13 +53,18 @@ class ClusterService {
 
  private:
   explicit ClusterService(const Parts& parts);
-  ClusterNodeOptions options(const Config& config) const;
+  ClusterNodeOptions options(const Config& config);
+  void rerouted(const Membership& membership, const Routing& routing, const std::string& name);
+  void close_clients() const;
 
   const Parts parts_;
   SeededRandom random_;
   StateStore::Stored identity_;
   uint16_t client_port_ = 0;
   bool started_ = false;
+  // On the loop.
+  PrimaryWatch primaries_;
+  bool was_primary_ = false;
   std::unique_ptr<AsioTransport> transport_;
   std::unique_ptr<StoreThreads> work_;
   std::unique_ptr<ClusterNode> node_;

@@ -15,8 +15,8 @@ namespace syntropy {
 /// bytes other than '!'..'~'.
 bool set_client_name(Call& call, std::string_view name);
 
-/// The kinds by which LIST and KILL choose connections; all of ours are kNormal until nodes talk to
-/// each other.
+/// The kinds by which LIST and KILL choose connections. Nodes talk to each other elsewhere, so none
+/// is a master or a replica.
 enum class ClientType : uint8_t { kNormal, kMaster, kReplica, kPubSub };
 
 /// Nothing after replying that the type is unknown.

@@ -8,6 +8,7 @@
 
 #include "server/commands/arguments.h"
 #include "server/commands/client_commands.h"
+#include "server/commands/pubsub.h"
 #include "server/commands/table.h"
 #include "server/context.h"
 #include "storage/base/clock.h"
@@ -16,12 +17,14 @@ namespace syntropy {
 namespace {
 
 /// Redis' letters, in Redis' order.
-std::string flag_letters(const ClientShared& shared) {
+std::string flag_letters(const Client& client) {
+  const ClientShared& shared = client.shared;
   const auto is_set = [](const std::atomic<bool>& flag) {
     return flag.load(std::memory_order_relaxed);
   };
   std::string letters;
   if (is_set(shared.monitor)) letters.push_back('O');
+  if (is_listening(client)) letters.push_back('P');
   if (shared.queued.load(std::memory_order_relaxed) >= 0) letters.push_back('x');
   if (is_set(shared.blocked)) letters.push_back('b');
   if (is_set(shared.closing)) letters.push_back('A');
@@ -38,6 +41,10 @@ uint64_t seconds_since(uint64_t then_ms, uint64_t now_ms) {
   return now_ms > then_ms ? (now_ms - then_ms) / 1000 : 0;
 }
 
+ClientType type_of(const Client& client) {
+  return is_listening(client) ? ClientType::kPubSub : ClientType::kNormal;
+}
+
 /// What KILL's options have to match; unset ones match everything.
 struct KillFilter {
   std::optional<uint64_t> id;
@@ -48,7 +55,7 @@ struct KillFilter {
 
   bool matches(const Client& client, const Client& me) const {
     if (id && client.id != *id) return false;
-    if (type && *type != ClientType::kNormal) return false;
+    if (type && *type != type_of(client)) return false;
     if (address && client.address != *address) return false;
     if (local_address && client.local_address != *local_address) return false;
     return !(skip_me && &client == &me);
@@ -140,17 +147,18 @@ std::string describe_client(Client& client, uint64_t monotonic_ms) {
   const uint64_t query = value(shared.query_bytes);
   const uint64_t output = value(shared.output_bytes);
   const CommandSpec* command = value(shared.last_command);
-  // Pub/Sub, and fields on buffers that we do not have, are zero as for a Redis without them.
+  // Fields on buffers that we do not have are zero.
   return fmt::format(
-      "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 "
+      "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={} psub={} ssub={} "
       "multi={} watch={} qbuf={} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={} oll=0 "
       "omem={} tot-mem={} events={} cmd={} user=default redir=-1 resp={} lib-name={} lib-ver={} "
       "tot-net-in={} tot-net-out={}",
       client.id, client.address, client.local_address, client.fd, name,
       seconds_since(client.connected_ms, monotonic_ms),
-      seconds_since(value(shared.last_active_ms), monotonic_ms), flag_letters(shared),
-      value(shared.db), value(shared.queued), value(shared.watched), query, output, output,
-      sizeof(Client) + query + output + name.size() + lib_name.size() + lib_version.size(),
+      seconds_since(value(shared.last_active_ms), monotonic_ms), flag_letters(client),
+      value(shared.db), value(shared.listening[0]), value(shared.listening[1]),
+      value(shared.listening[2]), value(shared.queued), value(shared.watched), query, output,
+      output, sizeof(Client) + query + output + name.size() + lib_name.size() + lib_version.size(),
       output > 0 ? "rw" : "r", command != nullptr ? full_name(*command) : "NULL",
       value(shared.protocol), lib_name, lib_version, value(shared.total_in),
       value(shared.total_out));
@@ -166,8 +174,9 @@ void client_list_command(Call& call) {
   if (call.argc() == 4 && equals_ignoring_case(call.args[2], "type")) {
     const std::optional<ClientType> type = client_type_argument(call, call.args[3]);
     if (!type) return;
-    return reply_list(call, *type == ClientType::kNormal ? call.server.clients.all()
-                                                         : std::vector<std::shared_ptr<Client>>());
+    std::vector<std::shared_ptr<Client>> clients = call.server.clients.all();
+    std::erase_if(clients, [&](const auto& client) { return type_of(*client) != *type; });
+    return reply_list(call, clients);
   }
   if (call.argc() < 4 || !equals_ignoring_case(call.args[2], "id")) {
     return reply_syntax_error(call);

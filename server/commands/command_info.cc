@@ -15,6 +15,7 @@ constexpr std::pair<uint32_t, std::string_view> kFlagNames[] = {
     {kReadOnly, "readonly"},
     {kDenyOom, "denyoom"},
     {kAdmin, "admin"},
+    {kPubSub, "pubsub"},
     {kNoScript, "noscript"},
     {kLoading, "loading"},
     {kStale, "stale"},

@@ -9,8 +9,10 @@
 #include "server/command.h"
 #include "server/commands/arguments.h"
 #include "server/commands/client_commands.h"
+#include "server/commands/pubsub.h"
 #include "server/config/config_store.h"
 #include "server/context.h"
+#include "server/pubsub.h"
 #include "server/version.h"
 
 namespace syntropy {
@@ -135,6 +137,11 @@ void hello_command(Call& call) {
 
 void ping_command(Call& call) {
   if (call.argc() > 2) return reply_wrong_arity(call);
+  if (only_listens(call.client)) {
+    call.reply.array(2);
+    call.reply.bulk("pong");
+    return call.reply.bulk(call.argc() == 2 ? call.args[1] : std::string_view());
+  }
   if (call.argc() == 2) return call.reply.bulk(call.args[1]);
   call.reply.simple_string("PONG");
 }
@@ -150,6 +157,7 @@ void quit_command(Call& call) {
 void reset_command(Call& call) {
   Client& client = call.client;
   call.server.clients.set_monitor(client, false);
+  call.server.pubsub.forget(client);
   client.in_multi = false;
   client.exec_aborted = false;
   client.queue.clear();

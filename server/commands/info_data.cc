@@ -7,6 +7,7 @@
 
 #include "server/cluster/cluster.h"
 #include "server/commands/info.h"
+#include "server/commands/pubsub.h"
 #include "server/commands/table.h"
 #include "server/config/config_store.h"
 #include "server/context.h"
@@ -124,9 +125,7 @@ void info_stats(const Call& call, InfoSection& out) {
   out.field("evicted_clients", totals[kClientsEvicted]);
   out.field("keyspace_hits", totals[kKeyspaceHits]);
   out.field("keyspace_misses", totals[kKeyspaceMisses]);
-  out.field("pubsub_channels", 0);
-  out.field("pubsub_patterns", 0);
-  out.field("pubsubshard_channels", 0);
+  info_pubsub(call, out);
   out.field("latest_fork_usec", 0);
   out.field("total_forks", 0);
   out.field("migrate_cached_sockets", 0);

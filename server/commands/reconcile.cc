@@ -160,11 +160,33 @@ void reconcile_mend_command(Call& call) {
   call.reply.ok();
 }
 
+bool answer_is_light(std::span<const std::string_view> args, const Client& /*client*/,
+                     const ServerContext& server) {
+  return server.trees != nullptr && server.trees->at_hand() &&
+         ReconcileConversation::is_light(args[2]);
+}
+
+bool begin_is_light(std::span<const std::string_view> args, const Client& /*client*/,
+                    const ServerContext& server) {
+  return args.size() == 3 && server.trees != nullptr && server.trees->at_hand();
+}
+
+// The first replies of a session, and all of one that finds few differences.
+bool next_is_light(std::span<const std::string_view> args, const Client& client,
+                   const ServerContext& server) {
+  constexpr size_t kFewBytes = 256;
+  size_t bytes = 0;
+  for (const std::string_view reply : args.subspan(2)) bytes += reply.size();
+  return bytes <= kFewBytes && client.reconcile != nullptr && client.reconcile->only_compares() &&
+         server.trees != nullptr && server.trees->at_hand();
+}
+
 constexpr uint32_t kFlags = kAdmin | kNoScript | kNoMulti | kWorker | kNoRows | kSkipMonitor;
 
 constexpr CommandSpec subcommand(std::string_view name, int arity, CommandHandler handler,
                                  std::string_view summary, std::string_view complexity,
-                                 std::string_view syntax) {
+                                 std::string_view syntax,
+                                 decltype(CommandSpec::is_light) is_light = nullptr) {
   CommandSpec spec{};
   spec.name = name;
   spec.arity = arity;
@@ -176,22 +198,25 @@ constexpr CommandSpec subcommand(std::string_view name, int arity, CommandHandle
   spec.complexity = complexity;
   spec.syntax = syntax;
   spec.categories = "@admin @slow @dangerous";
+  spec.is_light = is_light;
   return spec;
 }
 
 constexpr CommandSpec kSubcommands[] = {
     subcommand("answer", 3, reconcile_answer_command,
                "Answers another node's request of a reconcile session.",
-               "O(N) where N is the number of nodes and rows that it names", "request"),
+               "O(N) where N is the number of nodes and rows that it names", "request",
+               answer_is_light),
     subcommand("begin", -3, reconcile_begin_command,
                "Begins a reconcile session as the side that asks.", "O(1)",
-               "<NONE|PULL|PUSH|BOTH> [first-slot last-slot ...]"),
+               "<NONE|PULL|PUSH|BOTH> [first-slot last-slot ...]", begin_is_light),
     subcommand("mend", 4, reconcile_mend_command,
                "Takes a row in the place of one that is rotten or lost here.",
                "O(N) where N is the number of rows in its slot", "row-key row-value"),
     subcommand("next", -3, reconcile_next_command,
                "Goes on with a reconcile session, given the other side's replies.",
-               "O(N) where N is the number of differences found", "reply [reply ...]"),
+               "O(N) where N is the number of differences found", "reply [reply ...]",
+               next_is_light),
     subcommand("verify", 4, reconcile_verify_command,
                "Holds the rows of a range of slots against the trees.",
                "O(N) where N is the number of rows", "first-slot last-slot"),

@@ -193,6 +193,8 @@ struct ClusterConfig {
   int announce_bus_port = 0;
   bool require_full_coverage = true;
   bool allow_reads_when_down = false;
+  bool allow_pubsubshard_when_down = true;
+  std::string sentinel_master_name;  // empty = primaries are known by their shard ids alone
   std::uint64_t replica_validity_factor = 10;  // 0 = any replica may stand for election
   bool replica_no_failover = false;
   bool allow_replica_migration = true;

@@ -81,6 +81,11 @@ void add_bus(TableBuilder& table) {
   table.add("cluster-tls-ca-cert-file", kAtStart,
             "Who has to have issued the certificates of the other nodes.",
             string_option(SYNTROPY_FIELD(std::string, cluster.tls.ca_cert_file), "<path>"));
+  table.add("sentinel-master-name", kChangeable,
+            "The name by which clients of Redis Sentinel ask any node for a primary: that of the "
+            "lowest slot. With a name, a primary that is replaced closes its clients' "
+            "connections, as Sentinel has it, so that they ask anew.",
+            string_option(SYNTROPY_FIELD(std::string, cluster.sentinel_master_name), "<name>"));
   table.add("cluster-announce-ip", kChangeable,
             "Address by which others reach this node; when empty, the one by which they do.",
             string_option(SYNTROPY_FIELD(std::string, cluster.announce_ip), "<address>"));
@@ -108,6 +113,9 @@ void add_failover(TableBuilder& table) {
   table.add("cluster-allow-reads-when-down", kChangeable,
             "Answer reads of this node's slots even while the cluster is down; they may be old.",
             bool_option(SYNTROPY_FIELD(bool, cluster.allow_reads_when_down)));
+  table.add("cluster-allow-pubsubshard-when-down", kChangeable,
+            "Serve shard channels even while the cluster is down.",
+            bool_option(SYNTROPY_FIELD(bool, cluster.allow_pubsubshard_when_down)));
   Option& validity = table.add(
       "cluster-replica-validity-factor", kChangeable,
       "A replica that lost its primary longer ago than this many node timeouts doesn't take its "

@@ -139,7 +139,6 @@ std::string_view redis_option_note(std::string_view name) {
       {"cluster-config-file", "what a node knows of its cluster is part of its data"},
       {"cluster-migration-barrier", "replicas don't move from one primary to another"},
       {"cluster-preferred-endpoint-type", "clients are always told addresses"},
-      {"cluster-allow-pubsubshard-when-down", "there is no sharded publish and subscribe"},
       {"cluster-link-sendbuf-limit", "a link that isn't read drops its oldest messages"},
       {"tls-", "TLS is not part of this version"},
       {"acl", kAcl},

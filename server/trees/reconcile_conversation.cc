@@ -18,6 +18,19 @@ std::string ReconcileConversation::answer(std::string_view request) {
   return reply;
 }
 
+bool ReconcileConversation::is_light(std::string_view request) {
+  constexpr size_t kFewBytes = 256;
+  constexpr size_t kFewRows = 4;
+  if (request.size() > kFewBytes) return false;
+  const Result<ReconcileRequest> decoded = decode_request(request);
+  if (!decoded.ok()) return true;
+  if (const auto* fetch = std::get_if<FetchRequest>(&decoded->what)) {
+    return fetch->positions.size() <= kFewRows;
+  }
+  return std::holds_alternative<OpenRequest>(decoded->what) ||
+         std::holds_alternative<SumsRequest>(decoded->what);
+}
+
 Result<ReconcileConversation::Step> ReconcileConversation::begin(const ReconcileOptions& options) {
   reconciler_.reset();
   found_.clear();

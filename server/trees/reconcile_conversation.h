@@ -27,6 +27,11 @@ class ReconcileConversation final : private DifferenceListener {
   /// The side that is asked: the reply to a request, an encoded error if there is none.
   std::string answer(std::string_view request);
 
+  /// Whether answer() would read no more than a few rows, and write none.
+  static bool is_light(std::string_view request);
+  /// Whether begin() and go_on() write no rows, whatever the replies say.
+  bool only_compares() const { return !options_.pull && !options_.push; }
+
   struct Difference {
     DifferenceKind kind;
     std::string row_key;

@@ -171,6 +171,14 @@ void RowTrees::Access::acquire() {
   trees_->tree_->settle();
 }
 
+bool RowTrees::at_hand() const {
+  constexpr size_t kFew = 64;  // changes, or slots to be summed up
+  const std::unique_lock tree(tree_mutex_, std::try_to_lock);
+  if (!tree.owns_lock() || tree_->unsettled() > kFew) return false;
+  const std::lock_guard noted(noted_mutex_);
+  return noted_.killed == Killed::kNone && noted_.changes.size() <= kFew;
+}
+
 void RowTrees::Access::release() { lock_.unlock(); }
 
 Result<RowTrees::Access> RowTrees::access(const SlotRanges& slots) {

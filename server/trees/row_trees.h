@@ -93,6 +93,9 @@ class RowTrees final : private RowChangeListener {
   };
   /// kUnavailable while slots among `slots` are stale: how many.
   Result<Access> access(const SlotRanges& slots);
+  /// Whether access() would have it within some ten microseconds: nobody holds it now, and what is
+  /// on its way to it is little.
+  bool at_hand() const;
   /// The tree and the rows as of one moment. Writers wait for about a millisecond; what is frozen
   /// holds back the engine from removing what is replaced, and should not live for hours.
   struct Frozen {

@@ -45,6 +45,7 @@ class FaultyTransport final : public Transport, private TransportHandler {
   TimeMs now() const override { return inner_->now(); }
   void set_alarm(TimeMs at) override;
   void send(const Peer& to, uint8_t type, std::string payload) override;
+  size_t message_limit() const override { return inner_->message_limit(); }
   void disconnect(const NodeId& id) override { inner_->disconnect(id); }
   void set_self(const NodeId& id) override { inner_->set_self(id); }
   StreamId open_stream(const Peer& to, uint8_t purpose) override {

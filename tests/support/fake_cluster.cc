@@ -19,8 +19,9 @@ MemberRecordPtr record_of(const FakeMember& member) {
   address.port = member.port;
   address.bus_port = static_cast<uint16_t>(member.port + 10000);
   tell(EntryKey::kAddress, encode(address));
+  const NodeId shard = member.primary ? member.primary : member.id;
   tell(EntryKey::kRole,
-       encode(RoleFact{member.primary, member.primary ? member.primary : member.id, false}));
+       encode(RoleFact{member.primary, member.shard ? member.shard : shard, false}));
   if (!member.slots.empty()) tell(EntryKey::kSlots, encode(SlotsFact{member.epoch, member.slots}));
   ReplicationFact replication;
   replication.lineage = *LineageId::from_bytes(member.id.bytes());
@@ -102,6 +103,11 @@ void FakeCluster::await(WriteAcks acks, uint64_t, std::function<void(const Statu
 void FakeCluster::wait(uint64_t replicas, uint64_t timeout_ms, std::function<void(uint64_t)> done) {
   if (on_wait) return on_wait({replicas, timeout_ms, std::move(done)});
   waits.push_back({replicas, timeout_ms, std::move(done)});
+}
+
+bool FakeCluster::publish(std::string channel, std::string message, bool to_shard) {
+  if (publishes) published.push_back((to_shard ? "shard " : "") + channel + " " + message);
+  return publishes;
 }
 
 Status FakeCluster::reset(bool hard) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "server/cluster/cluster.h"
@@ -26,6 +27,7 @@ struct FakeMember {
   uint64_t offset = 0;
   bool complete = true;
   uint16_t port = 0;  // on 127.0.0.1
+  NodeId shard = {};  // no node: its primary's id, or its own
 };
 
 class FakeCluster final : public Cluster {
@@ -54,6 +56,8 @@ class FakeCluster final : public Cluster {
   std::vector<Wait> waits;
   std::function<void(Wait)> on_wait;  // if set, called instead, on the thread that asks
   std::vector<std::function<void(const Status&)>> awaits;
+  std::vector<std::string> published;  // "[shard ]channel message"
+  bool publishes = true;
   MembershipReady last_ready;  // of the last settle()
 
   // Cluster
@@ -62,6 +66,7 @@ class FakeCluster final : public Cluster {
   void wait(uint64_t replicas, uint64_t timeout_ms, std::function<void(uint64_t)> done) override;
   uint64_t good_replicas(uint64_t) const override { return good; }
   ReplicationStatus replication() const override { return status; }
+  bool publish(std::string channel, std::string message, bool to_shard) override;
   std::vector<LinkInfo> links() const override { return link_list; }
   TransportStats traffic() const override { return traffic_stats; }
   Membership& membership() override { return *membership_; }

@@ -32,6 +32,7 @@ TestServices::TestServices(size_t row_cache_bytes)
               .engine = engine,
               .clock = clock,
               .clients = clients,
+              .pubsub = pubsub,
               .stats = stats,
               .slowlog = slowlog,
               .latency = latency,

@@ -11,6 +11,7 @@
 #include "server/config/config_store.h"
 #include "server/context.h"
 #include "server/latency.h"
+#include "server/pubsub.h"
 #include "server/slowlog.h"
 #include "server/snapshots.h"
 #include "server/stats.h"
@@ -38,6 +39,7 @@ struct TestServices {
   std::unique_ptr<Keyspace> keyspace;
   ConfigStore config{Config()};
   ClientRegistry clients;
+  PubSub pubsub;
   ServerStats stats;
   SlowLog slowlog;
   LatencyMonitor latency;
