@@ -21,6 +21,7 @@ class ClientRegistry;
 class Cluster;
 class RowTrees;
 class Engine;
+class Follower;
 class Keyspace;
 class LatencyMonitor;
 class SlowLog;
@@ -85,6 +86,8 @@ struct ServerContext {
   std::function<void(uint64_t micros)> stall;
   /// Null unless the node is part of a cluster (cluster-enabled).
   Cluster* cluster = nullptr;
+  /// Null in a cluster.
+  Follower* follower = nullptr;
   /// Null when the node keeps no trees ('merkle-trees no').
   RowTrees* trees = nullptr;
 };

@@ -9,6 +9,7 @@
 #include "server/commands/pubsub.h"
 #include "server/commands/table.h"
 #include "server/commands/transactions.h"
+#include "server/follower.h"
 #include "server/latency.h"
 #include "server/monitor.h"
 #include "server/redaction.h"
@@ -23,6 +24,7 @@ using std::chrono::steady_clock;
 // After so many fetches in a row the rows of a command are evicted faster than it is executed:
 // then it reads the disk itself.
 constexpr int kMaxFetches = 3;
+constexpr std::string_view kLoadingError = "LOADING Redis is loading the dataset in memory";
 constexpr size_t kMaxShownBytes = 128;  // of the command and of the arguments in an error
 
 // What an error quotes ends at a NUL, as in Redis.
@@ -108,6 +110,10 @@ std::string Dispatcher::refusal(const Client& client, Request& request, Turn& tu
     request.redirected = !elsewhere.empty();
     if (request.redirected || request.undecided) return elsewhere;
   }
+  if (server_.follower != nullptr) {
+    const std::string_view refused = refusal_of_follower(client, *spec);
+    if (!refused.empty()) return std::string(refused);
+  }
   if (client.shared.monitor.load(std::memory_order_relaxed) &&
       (spec->flags & (kReadOnly | kWrite)) != 0) {
     return "ERR Replica can't interact with the keyspace";
@@ -118,6 +124,15 @@ std::string Dispatcher::refusal(const Client& client, Request& request, Turn& tu
     if (server_.cluster != nullptr) return replica_shortage(turn);
   }
   return {};
+}
+
+std::string_view Dispatcher::refusal_of_follower(const Client& client,
+                                                 const CommandSpec& spec) const {
+  const Follower::Mode mode = server_.follower->mode();
+  if (mode == Follower::Mode::kNone) return {};
+  if (writes(client, spec)) return "READONLY You can't write against a read only replica.";
+  const bool copying = mode == Follower::Mode::kCopying;
+  return copying && (spec.flags & kReadOnly) != 0 ? kLoadingError : std::string_view();
 }
 
 bool Dispatcher::must_queue(const Client& client, const CommandSpec& spec) const {

@@ -90,6 +90,8 @@ class Dispatcher {
   std::string redirection(const Client& client, Request& request, Turn& turn) const;
   void look_up_moving(const Client& client, Request& request, RequestKeys* keys, Turn& turn) const;
   std::string replica_shortage(const Turn& turn) const;
+  /// Of a node that follows a redis-server.
+  std::string_view refusal_of_follower(const Client& client, const CommandSpec& spec) const;
   bool must_queue(const Client& client, const CommandSpec& spec) const;
   bool writes(const Client& client, const CommandSpec& spec) const;
   bool is_light(const Client& client, const Request& request, const Turn& turn) const;

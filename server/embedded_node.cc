@@ -6,6 +6,7 @@
 
 #include "server/cluster/redirect.h"
 #include "server/config/load.h"
+#include "server/follower.h"
 #include "server/public/syntropy/node.h"
 #include "server/server.h"
 #include "storage/counter.h"
@@ -67,6 +68,12 @@ struct Node::State {
   /// Why a request for these keys isn't served here.
   template <class Keys>
   Status elsewhere(Tick& tick, const Keys& keys, bool writes) {
+    if (Follower* const follower = server->context().follower; follower != nullptr) {
+      const Follower::Mode mode = follower->mode();
+      if (mode == Follower::Mode::kCopying || (writes && mode == Follower::Mode::kFollowing)) {
+        return Status::unavailable("this node follows a redis-server: REPLICAOF NO ONE ends that");
+      }
+    }
     Cluster* const cluster = server->context().cluster;
     if (cluster == nullptr) return Status();
     const std::shared_ptr<const Routing> routing = cluster->gate().routing();

@@ -281,6 +281,13 @@ Status Server::start_cluster() {
   return Status();
 }
 
+Status Server::start_follower() {
+  if (cluster_) return Status();
+  follower_ = std::make_unique<RedisFollower>(*context_);
+  context_->follower = follower_.get();
+  return follower_->resume();
+}
+
 LoadFact Server::load() {
   LoadFact load;
   load.keys = keyspace_->key_count(0);
@@ -300,6 +307,8 @@ Status Server::listen() {
   if (!opened.ok()) return opened;
   const Status clustered = start_cluster();
   if (!clustered.ok()) return clustered;
+  const Status followed = start_follower();
+  if (!followed.ok()) return followed;
   threads_->start();
   return Status();
 }
@@ -341,6 +350,8 @@ void Server::stop() {
                    std::chrono::seconds(config_.current()->general.shutdown_timeout_s));
   }
   if (workers_) workers_->stop();
+  if (context_) context_->follower = nullptr;
+  follower_.reset();
   if (cluster_) cluster_->stop();
   if (snapshots_) snapshots_->wait();
   if (durability_ && config_.current()->storage.append_fsync != FsyncPolicy::kNever) {
@@ -385,6 +396,8 @@ void Server::on_timer() {
 
 // One step after the other, so that other writers get the lock in between.
 void Server::expire() {
+  // Who follows deletes what the other does.
+  if (follower_ && follower_->mode() != Follower::Mode::kNone) return;
   if (!engine_->health().ok() || expiring_.exchange(true)) return;
   workers_->post([this](ThreadStats&) {
     const uint64_t started_us = clock_.monotonic_us();

@@ -26,6 +26,7 @@
 #include "server/io_thread.h"
 #include "server/latency.h"
 #include "server/listener.h"
+#include "server/migration/redis_follower.h"
 #include "server/pubsub.h"
 #include "server/slowlog.h"
 #include "server/snapshots.h"
@@ -70,6 +71,7 @@ class Server {
   void make_services();
   Status open_cluster();
   Status start_cluster();
+  Status start_follower();
   LoadFact load();
   Status apply(const Config& previous, const Config& next);
   void start_timer();
@@ -103,6 +105,7 @@ class Server {
   std::unique_ptr<IoPool> threads_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<ClusterService> cluster_;
+  std::unique_ptr<RedisFollower> follower_;  // null in a cluster
 
   std::atomic<uint64_t> stall_until_us_{0};
   std::atomic<bool> expiring_{false};  // a worker is draining the expiry index

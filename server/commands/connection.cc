@@ -12,6 +12,7 @@
 #include "server/commands/pubsub.h"
 #include "server/config/config_store.h"
 #include "server/context.h"
+#include "server/follower.h"
 #include "server/pubsub.h"
 #include "server/version.h"
 
@@ -72,6 +73,8 @@ void set_db(Client& client, uint16_t db) {
 }
 
 bool follows_another(const Call& call) {
+  const Follower* const follower = call.server.follower;
+  if (follower != nullptr && follower->mode() != Follower::Mode::kNone) return true;
   if (call.server.cluster == nullptr) return false;
   const std::shared_ptr<const Routing> routing = call.server.cluster->gate().routing();
   return routing != nullptr && routing->primary;

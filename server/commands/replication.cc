@@ -9,6 +9,7 @@
 #include "server/commands/info.h"
 #include "server/config/config_store.h"
 #include "server/context.h"
+#include "server/follower.h"
 #include "storage/keyspace.h"
 #include "storage/replication_log.h"
 
@@ -18,11 +19,7 @@ namespace {
 using Link = ReplicationStatus::Link;
 using Replica = ReplicationStatus::Replica;
 
-constexpr std::string_view kNeedsCluster =
-    "ERR Replication needs cluster mode: start both nodes with 'cluster-enabled yes', send CLUSTER "
-    "MEET to one of them, then CLUSTER REPLICATE to the one that shall be the replica";
-
-/// Whether this node follows another one.
+/// Whether this node follows another one of its cluster.
 bool is_replica(const Call& call) {
   if (call.server.cluster == nullptr) return false;
   const std::shared_ptr<const Routing> routing = call.server.cluster->gate().routing();
@@ -62,7 +59,42 @@ std::string_view replica_state(Replica::State state) {
 
 // --- commands ------------------------------------------------------------------------------------
 
+/// Null unless this node follows a redis-server.
+const Follower* redis_follower(const Call& call) {
+  const Follower* const follower = call.server.follower;
+  return follower == nullptr || follower->mode() == Follower::Mode::kNone ? nullptr : follower;
+}
+
+std::string_view link_state(Follower::Link link) {
+  switch (link) {
+    case Follower::Link::kConnecting:
+      return "connecting";
+    case Follower::Link::kHandshake:
+      return "handshake";
+    case Follower::Link::kCopying:
+      return "sync";
+    case Follower::Link::kFollowing:
+      return "connected";
+    case Follower::Link::kFailed:
+      break;
+  }
+  return "none";
+}
+
+void role_of_follower(Call& call, const Follower::View& view) {
+  call.reply.array(5);
+  call.reply.bulk("slave");
+  call.reply.bulk(view.host);
+  call.reply.integer(view.port);
+  call.reply.bulk(link_state(view.link));
+  const bool connected = view.link == Follower::Link::kFollowing;
+  call.reply.integer(connected ? static_cast<int64_t>(view.offset) : -1);
+}
+
 void role_command(Call& call) {
+  if (const Follower* const follower = redis_follower(call); follower != nullptr) {
+    return role_of_follower(call, follower->view());
+  }
   ReplicationStatus status;
   if (call.server.cluster != nullptr) status = call.server.cluster->replication();
   if (is_replica(call)) {
@@ -101,7 +133,7 @@ uint64_t replicas_at(const Call& call, uint64_t offset) {
 }
 
 void wait_command(Call& call) {
-  if (is_replica(call)) {
+  if (is_replica(call) || redis_follower(call) != nullptr) {
     return call.reply.error(
         "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if "
         "a replica is configured to be writable (which is not the default) writes to replicas are "
@@ -123,11 +155,24 @@ void replicaof_command(Call& call) {
   if (call.server.cluster != nullptr) {
     return call.reply.error("ERR REPLICAOF not allowed in cluster mode.");
   }
+  Follower* const follower = call.server.follower;
+  if (follower == nullptr) return call.reply.error("ERR this node is starting, or ending");
   const bool to_nobody =
       equals_ignoring_case(call.args[1], "no") && equals_ignoring_case(call.args[2], "one");
-  if (to_nobody) return call.reply.ok();  // it follows nobody
-  if (!int64_argument(call, 2)) return;
-  call.reply.error(kNeedsCluster);
+  if (to_nobody) {
+    const Status stopped = follower->stop();
+    return stopped.ok() ? call.reply.ok()
+                        : call.reply.error("ERR " + std::string(stopped.message()));
+  }
+  const std::optional<int64_t> port = int64_argument(call, 2);
+  if (!port) return;
+  if (*port < 0 || *port > UINT16_MAX) return call.reply.error("ERR Invalid master port");
+  const Status followed = follower->follow(std::string(call.args[1]), static_cast<uint16_t>(*port));
+  if (followed.is(StatusCode::kAlreadyExists)) {
+    return call.reply.simple_string("OK " + std::string(followed.message()));
+  }
+  if (!followed.ok()) return call.reply.error("ERR " + std::string(followed.message()));
+  call.reply.ok();
 }
 
 // --- INFO ----------------------------------------------------------------------------------------
@@ -147,6 +192,27 @@ void info_link(const Call& call, const Link& link, InfoSection& out) {
   out.field("slave_priority", 100);
   out.flag("slave_read_only", true);
   out.flag("replica_announced", true);
+}
+
+void info_follower(const Follower::View& view, InfoSection& out) {
+  const bool up = view.link == Follower::Link::kFollowing;
+  out.field("master_host", view.host);
+  out.field("master_port", view.port);
+  out.field("master_link_status", up ? "up" : "down");
+  out.field("master_last_io_seconds_ago", up ? static_cast<int64_t>(view.idle_ms / 1000) : -1);
+  out.flag("master_sync_in_progress", view.link == Follower::Link::kCopying);
+  out.field("slave_read_repl_offset", view.offset);
+  out.field("slave_repl_offset", view.offset);
+  if (!up) out.field("master_link_down_since_seconds", view.down_ms / 1000);
+  out.field("slave_priority", 100);
+  out.flag("slave_read_only", true);
+  out.flag("replica_announced", true);
+  out.field("redis_copied_keys", view.copied_keys);
+  out.field("redis_failed_commands", view.failed_commands);
+  for (const auto& [name, count] : view.left_out) {
+    out.field(fmt::format("redis_left_out_{}", name), count);
+  }
+  if (!view.error.empty()) out.field("redis_error", view.error);
 }
 
 void info_replicas(const Call& call, const std::vector<Replica>& replicas, InfoSection& out) {
@@ -197,12 +263,12 @@ void info_no_log(const Call& call, InfoSection& out) {
 constexpr CommandSpec kReplicaOf = {
     .name = "replicaof",
     .arity = 3,
-    .flags = kAdmin | kNoScript | kStale | kNoAsyncLoading | kNoRows,
+    .flags = kAdmin | kNoScript | kStale | kNoAsyncLoading | kNoRows | kWorker,
     .keys = {},
     .handler = replicaof_command,
     .group = "server",
     .since = "5.0.0",
-    .summary = "Would make the node a replica; nodes of a cluster use CLUSTER REPLICATE.",
+    .summary = "Follows a redis-server, or ends that; nodes of a cluster use CLUSTER REPLICATE.",
     .complexity = "O(1)",
     .syntax = "<host port|NO ONE>",
     .categories = "@admin @slow @dangerous"};
@@ -247,8 +313,10 @@ void info_replication(const Call& call, InfoSection& out) {
   ReplicationStatus status;
   if (call.server.cluster != nullptr) status = call.server.cluster->replication();
   const bool replica = is_replica(call);
-  out.field("role", replica ? "slave" : "master");
+  const Follower* const follower = redis_follower(call);
+  out.field("role", replica || follower != nullptr ? "slave" : "master");
   if (replica) info_link(call, status.primary, out);
+  if (follower != nullptr) info_follower(follower->view(), out);
   info_replicas(call, status.replicas, out);
   out.field("master_failover_state", status.failing_over ? "failover-in-progress" : "no-failover");
   const ReplicationLog* const log = call.server.keyspace.replication_log();

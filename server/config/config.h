@@ -169,6 +169,9 @@ struct ReplicationConfig {
   std::uint64_t anti_entropy_rate = 0;      // bytes a second; 0 = no bound
   int anti_entropy_interval_s = 60;         // 0 = never
   std::uint64_t min_replicas_to_write = 0;  // 0 = none needed
+  std::string master_user;                  // to follow a redis-server; empty = "default"
+  std::string master_auth;                  // empty = it wants no password
+  bool leave_out = false;                   // of its keys, those of types that aren't here
   int min_replicas_max_lag_s = 10;          // 0 = min_replicas_to_write doesn't count
   bool operator==(const ReplicationConfig&) const = default;
 };

@@ -35,6 +35,15 @@ void add_replication(TableBuilder& table) {
   table.add(
       "repl-timeout", kChangeable, "Silence after which primary and replica connect anew.",
       integer_option(SYNTROPY_FIELD(std::int64_t, replication.timeout_s), "seconds", 1, kMaxInt));
+  table.add("masteruser", kChangeable,
+            "User by whom REPLICAOF follows a redis-server; when empty, the default one.",
+            string_option(SYNTROPY_FIELD(std::string, replication.master_user), "<name>"));
+  table.add("masterauth", kChangeable | kSensitive, "The password of masteruser.",
+            string_option(SYNTROPY_FIELD(std::string, replication.master_auth), "<password>"));
+  table.add("replicaof-leave-out", kChangeable,
+            "Follow a redis-server although it has keys of types that aren't here yet, without "
+            "these; else REPLICAOF stops and names them.",
+            bool_option(SYNTROPY_FIELD(bool, replication.leave_out)));
   table.add("anti-entropy-interval", kChangeable,
             "How often a primary and its replica make sure that they hold the same rows, at the "
             "price of one small message, and mend them if not. 0 is never: then what is deleted "

@@ -1,8 +1,8 @@
 // ROLE, WAIT, REPLICAOF and INFO replication. Formats and texts are those of redis-server 7.0.15.
 #include "server/cluster/cluster.h"
-
 #include "server/command.h"
 #include "server/context.h"
+#include "server/follower.h"
 #include "storage/keyspace.h"
 #include "storage/replication_log.h"
 #include "tests/commands/command_fixture.h"
@@ -126,11 +126,56 @@ TEST_F(ReplicationCommandTest, AReplicaHasNobodyToWaitFor) {
 
 // --- REPLICAOF -----------------------------------------------------------------------------------
 
-TEST_F(ReplicationCommandTest, ReplicaofSaysHowANodeBecomesAReplica) {
+class FakeFollower final : public Follower {
+ public:
+  Status follow(const std::string& host, uint16_t port) override {
+    if (refusal.ok()) {
+      now.host = host;
+      now.port = port;
+      set_mode(Mode::kFollowing);
+    }
+    return refusal;
+  }
+  Status stop() override {
+    set_mode(Mode::kNone);
+    return Status();
+  }
+  View view() const override { return now; }
+
+  Status refusal;
+  View now;
+};
+
+TEST_F(ReplicationCommandTest, ReplicaofFollowsARedisServer) {
+  FakeFollower follower;
+  server().follower = &follower;
   EXPECT_EQ(run("REPLICAOF NO ONE"), kOk);
-  EXPECT_EQ(run("SLAVEOF no one"), kOk);
-  EXPECT_THAT(run("REPLICAOF 127.0.0.1 7379"), StartsWith("-ERR Replication needs cluster mode: "));
   EXPECT_EQ(run("REPLICAOF 127.0.0.1 x"), error(kNotInteger));
+  EXPECT_EQ(run("REPLICAOF 127.0.0.1 65536"), error("ERR Invalid master port"));
+  EXPECT_EQ(run("REPLICAOF 10.0.0.9 6379"), kOk);
+  follower.now.link = Follower::Link::kFollowing;
+  follower.now.offset = 77;
+  follower.now.left_out["hash"] = 3;
+  follower.now.error = "it closed the connection";
+  EXPECT_EQ(run("ROLE"), array({bulk("slave"), bulk("10.0.0.9"), integer(6379), bulk("connected"),
+                                integer(77)}));
+  EXPECT_THAT(run("INFO replication"),
+              ::testing::AllOf(HasSubstr("role:slave\r\n"), HasSubstr("master_host:10.0.0.9\r\n"),
+                               HasSubstr("master_link_status:up\r\n"),
+                               HasSubstr("slave_repl_offset:77\r\n"),
+                               HasSubstr("redis_left_out_hash:3\r\n"),
+                               HasSubstr("redis_error:it closed the connection\r\n")));
+  EXPECT_THAT(run("WAIT 0 0"), StartsWith("-ERR WAIT cannot be used with replica instances."));
+  follower.refusal = Status::already_exists("Already connected to specified master");
+  EXPECT_EQ(run("REPLICAOF 10.0.0.9 6379"), "+OK Already connected to specified master\r\n");
+  follower.refusal = Status::invalid_argument("this node holds 1 keys of its own");
+  EXPECT_EQ(run("REPLICAOF 10.0.0.9 6379"), error("ERR this node holds 1 keys of its own"));
+  EXPECT_EQ(run("SLAVEOF no one"), kOk);
+  EXPECT_THAT(run("INFO replication"), HasSubstr("role:master\r\n"));
+  server().follower = nullptr;
+}
+
+TEST_F(ReplicationCommandTest, ReplicaofIsNotForNodesOfACluster) {
   join_as_primary();
   EXPECT_EQ(run("REPLICAOF NO ONE"), error("ERR REPLICAOF not allowed in cluster mode."));
   EXPECT_EQ(run("SLAVEOF 127.0.0.1 7379"), error("ERR REPLICAOF not allowed in cluster mode."));

@@ -21,6 +21,9 @@ identify them (messages both ways; keys and rows apart), round trips until all a
 their keys are; processor time of both nodes and rows that they read. This program carries what
 the nodes say to each other; its own time is in the elapsed time alone.
 
+How many bytes it takes depends on where the differences lie, so several sets of them are measured,
+one after the other: each is mended before the next one is made.
+
 Beside it: what a tree of 16-byte hashes with 16 children a node would send for as many differences
 at random places, and the bound that no method beats, d * (64 - log2 d + 1.44) bits.
 """
@@ -137,7 +140,8 @@ def bound_bytes(differences):
     return 0 if differences == 0 else differences * (64 - math.log2(differences) + 1.44) / 8
 
 
-def measure(mine, theirs, servers, rows, differences, repeats):
+def measure(mine, theirs, servers, differences, repeats):
+    """The figures of so many sessions."""
     samples = []
     for _ in range(repeats):
         inner = REPEATS_IN_A_SAMPLE.get(differences, 1)
@@ -154,11 +158,15 @@ def measure(mine, theirs, servers, rows, differences, repeats):
         if not figures["proven"] or found != differences:
             raise BenchError(f"{found} differences found instead of {differences}")
         samples.append(figures)
+    return samples
 
+
+def print_row(rows, differences, samples):
     def middle(name):
         return statistics.median(sample[name] for sample in samples)
 
-    print(f"| {rows:,} | {differences:,} | {middle('identify-bytes'):,.0f} "
+    least, most = (choose(sample["identify-bytes"] for sample in samples) for choose in (min, max))
+    print(f"| {rows:,} | {differences:,} | {middle('identify-bytes'):,.0f} ({least:,} - {most:,}) "
           f"| {middle('identify-round-trips'):.0f} | {middle('round-trips'):.0f} "
           f"| {middle('cpu-us'):,.0f} | {middle('elapsed-ms'):,.2f} | {middle('rows-read'):,.0f} "
           f"| {plain_tree_bytes(differences, rows):,} | {bound_bytes(differences):,.0f} |", flush=True)
@@ -177,15 +185,23 @@ def run(options, folder):
         for server in servers:
             server.start()
         mine, theirs = (Connection(server.port) for server in servers)
+        samples = {differences: [] for differences in options.differences}
+        for number in range(options.sets):
+            first = number * options.differences[-1]
+            made = 0
+            for differences in options.differences:
+                make_differences(mine, theirs, first + made, differences - made)
+                made = differences
+                await_rest(servers, (mine, theirs))
+                samples[differences] += measure(mine, theirs, servers, differences, options.repeats)
+            mended = session(mine, theirs, "BOTH")
+            if not mended["proven"]:
+                raise BenchError("the differences weren't mended")
         print("| rows | differences | bytes to identify | round trips | with the keys "
               "| CPU of both nodes, us | elapsed, ms | rows read | plain tree, bytes | bound, bytes |")
-        print("|---|---|---|---|---|---|---|---|---|---|", flush=True)
-        made = 0
-        for differences in options.differences:
-            make_differences(mine, theirs, made, differences - made)
-            made = differences
-            await_rest(servers, (mine, theirs))
-            measure(mine, theirs, servers, options.rows, differences, options.repeats)
+        print("|---|---|---|---|---|---|---|---|---|---|")
+        for differences, figures in samples.items():
+            print_row(options.rows, differences, figures)
     finally:
         for server in servers:
             server.remove()
@@ -198,7 +214,8 @@ def main(args, root):
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of 100 B (1000000)")
     parser.add_argument("--differences", type=lambda text: sorted(int(d) for d in text.split(",")),
                         default=[0, 1, 100, 10_000], help="how many, ascending (0,1,100,10000)")
-    parser.add_argument("--repeats", type=int, default=5, help="sessions of each (5); medians are told")
+    parser.add_argument("--sets", type=int, default=5, help="of differences (5); medians are told")
+    parser.add_argument("--repeats", type=int, default=3, help="sessions for each of a set (3)")
     parser.add_argument("--binaries", default=os.path.join(root, "build", "bin"),
                         help="folder of syntropyd")
     parser.add_argument("--dir", help="folder for the data (a new one below build/)")
