@@ -89,7 +89,8 @@ struct Client {
   std::vector<WatchedKey> watched;
 
   // Cluster mode.
-  uint8_t asking = 0;  // ASKING goes for the next command: 2 while it runs, 1 for that one
+  bool proxied = false;  // it knows no cluster: what isn't for this node is forwarded
+  uint8_t asking = 0;    // ASKING goes for the next command: 2 while it runs, 1 for that one
   /// Set by WAIT, outside of transactions: the connection waits, and the count is its reply.
   struct ReplicaWait {
     uint64_t replicas = 0;
@@ -99,6 +100,13 @@ struct Client {
 
   enum class ReplyMode : uint8_t { kOn, kOff, kSkipNext, kSkipThis };
   ReplyMode reply_mode = ReplyMode::kOn;
+
+  /// What REPLCONF said before SYNC.
+  struct DumpOptions {
+    bool follows = false;    // it is a server that would follow this one
+    bool dump_only = false;  // no commands are wanted behind the dump
+  };
+  DumpOptions dump_options;
 
   /// What RECONCILE has begun on this connection.
   std::shared_ptr<ReconcileConversation> reconcile;

@@ -57,6 +57,7 @@ enum CommandFlag : uint32_t {
   kAllowBusy = 1u << 15,
   kSentinelOnly = 1u << 16,
   kPubSub = 1u << 17,
+  kAsking = 1u << 18,
   // Ours, not reported.
   kManyRows = 1u << 24,  // a read that must see several rows as of one moment
   kWorker = 1u << 25,    // may take long or touch the disk: runs on a worker thread
@@ -129,5 +130,7 @@ std::span<const CommandSpec> replication_commands();  // ROLE, WAIT, REPLICAOF
 std::span<const CommandSpec> reconcile_commands();
 std::span<const CommandSpec> pubsub_commands();
 std::span<const CommandSpec> sentinel_commands();
+std::span<const CommandSpec> sync_commands();
+std::span<const CommandSpec> function_commands();
 
 }  // namespace syntropy

@@ -15,6 +15,7 @@ namespace syntropy {
 class Clock;
 class ConfigStore;
 class Durability;
+class ProxyPool;
 class PubSub;
 class PurgePolicy;
 class ClientRegistry;
@@ -86,6 +87,8 @@ struct ServerContext {
   std::function<void(uint64_t micros)> stall;
   /// Null unless the node is part of a cluster (cluster-enabled).
   Cluster* cluster = nullptr;
+  /// Null unless in a cluster: what clients that know none have for others goes by it.
+  ProxyPool* proxy = nullptr;
   /// Null in a cluster.
   Follower* follower = nullptr;
   /// Null when the node keeps no trees ('merkle-trees no').

@@ -105,7 +105,9 @@ std::string Dispatcher::refusal(const Client& client, Request& request, Turn& tu
   if (client.in_multi && (spec->flags & (kNoMulti | kAsksLoop)) != 0) {
     return "ERR Command not allowed inside a transaction";
   }
-  if (server_.cluster != nullptr) {
+  // What a client that knows no cluster queues is looked at with EXEC.
+  const bool queues = client.proxied && client.in_multi && !is_exec(*spec);
+  if (server_.cluster != nullptr && !queues) {
     std::string elsewhere = redirection(client, request, turn);
     request.redirected = !elsewhere.empty();
     if (request.redirected || request.undecided) return elsewhere;
@@ -175,6 +177,9 @@ Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_
     client.close_after_reply = true;
     client.close_unanswered = true;
     return Session::Wait::kNone;
+  }
+  if (client.proxied && server_.proxy != nullptr) {
+    if (const auto forwarded = forward(session, args, turn)) return *forwarded;
   }
   Session::Wait wait = Session::Wait::kNone;
   const std::string error = refusal(client, request, turn);

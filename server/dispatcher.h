@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -97,6 +98,9 @@ class Dispatcher {
   bool is_light(const Client& client, const Request& request, const Turn& turn) const;
   void queue(Client& client, const Request& request) const;
 
+  /// Forwards the request if it is for another node; nullopt: it isn't (dispatcher_proxy.cc).
+  std::optional<Session::Wait> forward(Session& session, std::span<const std::string_view> args,
+                                       Turn& turn);
   Session::Wait run(Session& session, const Request& request, Turn& turn);
   static Session::Wait wait_for_rows(Session& session, Turn& turn);
   void call(Client& client, const Request& request, ReplyWriter& reply, Turn& turn);

@@ -52,7 +52,7 @@ std::string Dispatcher::redirection(const Client& client, Request& request, Turn
     if (request.undecided) return {};
   }
   terms.readonly = of_channels || client.shared.readonly.load(std::memory_order_relaxed);
-  terms.asking = client.asking != 0;
+  terms.asking = client.asking != 0 || (spec.flags & kAsking) != 0;
   // The end of the last command is now, nearly, and costs nothing.
   terms.may_serve = gate.may_serve(monotonic_ms(turn.last));
   terms.reads_when_down = of_channels ? turn.config.cluster.allow_pubsubshard_when_down

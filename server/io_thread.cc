@@ -11,6 +11,7 @@
 #include "server/config/config_store.h"
 #include "server/io_pool.h"
 #include "server/latency.h"
+#include "server/proxy/proxy_pool.h"
 #include "server/pubsub.h"
 #include "storage/base/clock.h"
 #include "storage/keyspace.h"
@@ -158,9 +159,10 @@ bool IoThread::receive(Connection& connection, std::string_view* fresh) {
 
 void IoThread::after_tick(const ConnectionPtr& connection) {
   if (connection->session.client().close_unanswered) return close(connection, "refused");
+  Session& session = connection->session;
+  if (session.wait() == Session::Wait::kForward) start_forward(connection);
   sender_.flush(connection);
   if (connection->closed) return;
-  Session& session = connection->session;
   const size_t held = session.input_bytes() + session.client().held_bytes;
   session.client().shared.query_bytes.store(held, std::memory_order_relaxed);
   if (session.client().close_after_reply) return;
@@ -179,6 +181,8 @@ void IoThread::after_tick(const ConnectionPtr& connection) {
       return start_worker(connection);
     case Session::Wait::kReplicas:
       return start_replica_wait(connection);
+    case Session::Wait::kForward:
+      return;  // begun above
     case Session::Wait::kPause:
       return;  // the timer looks after it
     case Session::Wait::kNone:
@@ -321,6 +325,25 @@ void IoThread::start_worker(const ConnectionPtr& connection) {
       resume(connection);
     });
   });
+}
+
+// Replies come in any order; they leave in that of the requests, when all are there.
+void IoThread::start_forward(const ConnectionPtr& connection) {
+  auto forwards = std::make_shared<Session::Forwards>(connection->session.take_forwards());
+  auto missing = std::make_shared<size_t>(forwards->requests.size());
+  const int protocol = connection->session.client().protocol;
+  for (Session::Forwards::Request& request : forwards->requests) {
+    // All on the pool's thread.
+    const auto answered = [this, connection, forwards, missing, &request](std::string reply) {
+      request.reply = std::move(reply);
+      if (--*missing != 0) return;
+      loop_.post([this, connection, forwards] {
+        connection->session.take_in(*forwards);
+        resume(connection);
+      });
+    };
+    server_.proxy->forward(std::move(request.plan), protocol, answered);
+  }
 }
 
 // What the connection wrote is committed by now. Without a cluster there is nobody to wait for.

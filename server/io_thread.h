@@ -73,6 +73,7 @@ class IoThread {
 
   void start_fetch(const ConnectionPtr& connection);
   void start_worker(const ConnectionPtr& connection);
+  void start_forward(const ConnectionPtr& connection);
   void start_replica_wait(const ConnectionPtr& connection);
   void resume(const ConnectionPtr& connection);
   void start_timer();

@@ -62,9 +62,11 @@ bool is_loopback(const asio::ip::address& address) {
 
 template <class Protocol>
 struct Listener::Door {
-  explicit Door(asio::io_context& context) : acceptor(context), pause(context) {}
+  Door(asio::io_context& context, bool only_proxied)
+      : acceptor(context), pause(context), proxied(only_proxied) {}
   typename Protocol::acceptor acceptor;
   asio::steady_timer pause;
+  const bool proxied;  // its clients know no cluster, whatever cluster-routing says
 };
 
 Listener::Listener(asio::io_context& context, ServerContext& server, ThreadStats& stats,
@@ -73,36 +75,45 @@ Listener::Listener(asio::io_context& context, ServerContext& server, ThreadStats
 
 Status Listener::open(const Config& config) {
   if (config.network.port != 0) {
-    for (const BindAddress& address : config.network.bind) {
-      const Status opened = open_tcp(address, config);
-      if (!opened.ok()) return opened;
-    }
-    if (tcp_.empty()) {
-      return Status::unavailable(
-          "none of the addresses in 'bind' could be bound: name one that "
-          "this machine has");
-    }
+    const Status opened = open_all(config, config.network.port, /*proxied=*/false);
+    if (!opened.ok()) return opened;
     port_ = static_cast<uint16_t>(config.network.port);
+  }
+  if (config.cluster.enabled && config.cluster.proxy_port != 0) {
+    const Status opened = open_all(config, config.cluster.proxy_port, /*proxied=*/true);
+    if (!opened.ok()) return opened;
   }
   if (!config.network.unix_socket.empty()) return open_unix(config);
   return Status();
 }
 
-Status Listener::open_tcp(const BindAddress& address, const Config& config) {
+Status Listener::open_all(const Config& config, int port, bool proxied) {
+  const size_t before = tcp_.size();
+  for (const BindAddress& address : config.network.bind) {
+    const Status opened = open_tcp(address, config, port, proxied);
+    if (!opened.ok()) return opened;
+  }
+  if (tcp_.size() > before) return Status();
+  return Status::unavailable(
+      "none of the addresses in 'bind' could be bound: name one that this machine has");
+}
+
+Status Listener::open_tcp(const BindAddress& address, const Config& config, int port,
+                          bool proxied) {
   std::string host = address.address;
   if (host == "*") host = "0.0.0.0";
   if (host == "::*") host = "::";
   error_code error;
-  const auto found = tcp::resolver(context_).resolve(host, std::to_string(config.network.port),
-                                                     tcp::resolver::passive, error);
-  const std::string name = address.address + " port " + std::to_string(config.network.port);
+  const auto found =
+      tcp::resolver(context_).resolve(host, std::to_string(port), tcp::resolver::passive, error);
+  const std::string name = address.address + " port " + std::to_string(port);
   if (error) {
     if (address.optional) return Status();
     return Status::invalid_argument("bind: cannot resolve " + address.address + ": " +
                                     error.message());
   }
   const tcp::endpoint endpoint = found.begin()->endpoint();
-  auto door = std::make_shared<Door<tcp>>(context_);
+  auto door = std::make_shared<Door<tcp>>(context_, proxied);
   door->acceptor.open(endpoint.protocol(), error);
   if (!error) door->acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error && endpoint.address().is_v6()) {
@@ -126,7 +137,7 @@ Status Listener::open_unix(const Config& config) {
   const std::string& path = config.network.unix_socket;
   ::unlink(path.c_str());  // what a killed process left; another file makes bind() fail
   error_code error;
-  auto door = std::make_shared<Door<unix_stream>>(context_);
+  auto door = std::make_shared<Door<unix_stream>>(context_, false);
   door->acceptor.open(unix_stream(), error);
   if (!error) door->acceptor.bind(unix_stream::endpoint(path), error);
   if (!error) door->acceptor.listen(config.network.tcp_backlog, error);
@@ -167,6 +178,8 @@ void Listener::accept(const std::shared_ptr<Door<Protocol>>& door) {
       return;
     }
     auto client = std::make_shared<Client>();
+    const bool proxies = server_.config.current()->cluster.routing == ClusterRouting::kProxy;
+    client->proxied = server_.cluster != nullptr && (door->proxied || proxies);
     error_code ignored;
     bool loopback = true;
     if constexpr (std::is_same_v<Protocol, tcp>) {

@@ -36,7 +36,8 @@ class Listener {
   template <class Protocol>
   struct Door;
 
-  Status open_tcp(const BindAddress& address, const Config& config);
+  Status open_all(const Config& config, int port, bool proxied);
+  Status open_tcp(const BindAddress& address, const Config& config, int port, bool proxied);
   Status open_unix(const Config& config);
   template <class Protocol>
   void accept(const std::shared_ptr<Door<Protocol>>& door);

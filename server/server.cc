@@ -278,6 +278,8 @@ Status Server::start_cluster() {
   const Status started = cluster_->start(*config_.current(), port());
   if (!started.ok()) return started;
   context_->cluster = &cluster_->cluster();
+  proxy_ = std::make_unique<ProxyPool>(*context_);
+  context_->proxy = proxy_.get();
   return Status();
 }
 
@@ -350,6 +352,8 @@ void Server::stop() {
                    std::chrono::seconds(config_.current()->general.shutdown_timeout_s));
   }
   if (workers_) workers_->stop();
+  if (context_) context_->proxy = nullptr;
+  proxy_.reset();
   if (context_) context_->follower = nullptr;
   follower_.reset();
   if (cluster_) cluster_->stop();

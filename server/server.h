@@ -27,6 +27,7 @@
 #include "server/latency.h"
 #include "server/listener.h"
 #include "server/migration/redis_follower.h"
+#include "server/proxy/proxy_pool.h"
 #include "server/pubsub.h"
 #include "server/slowlog.h"
 #include "server/snapshots.h"
@@ -105,6 +106,7 @@ class Server {
   std::unique_ptr<IoPool> threads_;
   std::unique_ptr<Listener> listener_;
   std::unique_ptr<ClusterService> cluster_;
+  std::unique_ptr<ProxyPool> proxy_;         // null unless in a cluster
   std::unique_ptr<RedisFollower> follower_;  // null in a cluster
 
   std::atomic<uint64_t> stall_until_us_{0};

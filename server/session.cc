@@ -14,6 +14,8 @@ constexpr size_t kKeptBuffer = 16 * 1024;
 constexpr size_t kMaxTurnOutput = 1024 * 1024;
 // Commands, arguments of one and rows that look_ahead() takes on.
 constexpr size_t kMostAhead = 256;
+// Requests on their way to other nodes.
+constexpr size_t kMostForwards = 256;
 
 }  // namespace
 
@@ -47,11 +49,34 @@ void Session::run(std::string_view fresh, Dispatcher& dispatcher, Turn& turn) {
     }
     wait_ = dispatcher.execute(*this, args_, turn);
     if (wait_ == Wait::kFetch) look_ahead(view.substr(used + consumed), dispatcher, turn);
-    const bool again = wait_ == Wait::kFetch || wait_ == Wait::kPause;
+    // kForward: this one is for here, and comes after those that aren't.
+    const bool again = wait_ == Wait::kFetch || wait_ == Wait::kPause || wait_ == Wait::kForward;
     if (!again) used += consumed;
     parser_.set_authenticated(client_->authenticated);
+    if (forwards_.size() >= kMostForwards) wait_ = Wait::kForward;
   }
+  if (wait_ == Wait::kNone && !forwards_.empty()) wait_ = Wait::kForward;
   keep(view, is_input, used);
+}
+
+Session::Forwards Session::take_forwards() {
+  Forwards forwards;
+  forwards.requests = std::exchange(forwards_, {});
+  const size_t begin = forwards.requests.front().at;
+  for (Forwards::Request& request : forwards.requests) request.at -= begin;
+  forwards.behind = output_.substr(begin);
+  output_.resize(begin);
+  return forwards;
+}
+
+void Session::take_in(const Forwards& forwards) {
+  size_t done = 0;
+  for (const Forwards::Request& request : forwards.requests) {
+    output_.append(forwards.behind, done, request.at - done);
+    done = request.at;
+    if (!request.silent) output_.append(request.reply);
+  }
+  output_.append(forwards.behind, done);
 }
 
 // What the commands behind one that waits will need is fetched along with it: a pipeline of cold

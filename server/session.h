@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "server/client.h"
+#include "server/proxy/proxy_plan.h"
 #include "server/resp/parser.h"
 
 namespace syntropy {
@@ -34,6 +35,7 @@ class Session {
     kWorker,  // a worker executes worker_args()
     kPause,
     kReplicas,  // client().replica_wait says for how many
+    kForward,   // other nodes execute what take_forwards() gives
   };
 
   /// Executes commands until the input is used up, the session has to wait, the turn is spent or
@@ -45,6 +47,22 @@ class Session {
   Wait wait() const { return wait_; }
   const std::vector<std::string>& misses() const { return misses_; }
   const std::vector<std::string>& worker_args() const { return worker_args_; }
+
+  /// Requests that are for other nodes, and what was answered behind the first of them, which must
+  /// not leave before.
+  struct Forwards {
+    struct Request {
+      size_t at;  // in `behind`: where its reply belongs
+      ProxyPlan plan;
+      bool silent;  // its reply isn't wanted
+      std::string reply = {};
+    };
+    std::vector<Request> requests;
+    std::string behind;
+  };
+  Forwards take_forwards();
+  /// All have their replies.
+  void take_in(const Forwards& forwards);
 
   /// True when run() left commands in the input only because the turn was spent.
   bool has_more() const { return has_more_; }
@@ -83,6 +101,7 @@ class Session {
   int fetches_ = 0;  // in a row for the same command
   std::vector<std::string> misses_;
   std::vector<std::string> worker_args_;
+  std::vector<Forwards::Request> forwards_;  // `at` in output_
 };
 
 }  // namespace syntropy

@@ -145,6 +145,10 @@ class Keyspace {
   /// All rows as of now, and what listeners are told of. `frozen` is called at that very moment,
   /// while nothing is committed.
   FrozenRows freeze(const std::function<void(uint64_t commit)>& frozen);
+  /// Whose rows the database's are: SWAPDB exchanges these numbers.
+  uint16_t physical_database(uint16_t db) const {
+    return physical_[db].load(std::memory_order_relaxed);
+  }
   /// What is covered (storage/row_changes.h).
   bool covers_dead_rows() const { return replication_log() != nullptr; }
 

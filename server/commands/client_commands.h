@@ -30,6 +30,7 @@ std::string describe_client(Client& client, uint64_t monotonic_ms);
 void client_info_command(Call& call);
 void client_kill_command(Call& call);
 void client_list_command(Call& call);
+void client_routing_command(Call& call);
 void client_write_acks_command(Call& call);
 
 }  // namespace syntropy

@@ -38,6 +38,8 @@ constexpr CommandFacts kFacts[] = {
     {.name = "exists", .tips = "request_policy:multi_shard response_policy:agg_sum"},
     {.name = "flushall", .tips = "request_policy:all_shards response_policy:all_succeeded"},
     {.name = "flushdb", .tips = "request_policy:all_shards response_policy:all_succeeded"},
+    {.name = "function|list", .tips = "nondeterministic_output_order"},
+    {.name = "function|restore", .tips = "request_policy:all_shards response_policy:all_succeeded"},
     {.name = "getex", .key_notes = "The key is written only when its expiry changes"},
     {.name = "getset", .deprecated_since = "6.2.0", .replaced_by = "`SET` with `GET`"},
     {.name = "info",

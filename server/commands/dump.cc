@@ -106,7 +106,31 @@ void restore_command(Call& call) {
   call.reply.ok();
 }
 
-const CommandSpec kSpecs[] = {
+constexpr CommandSpec kRestore = {
+    .name = "restore",
+    .arity = -4,
+    .flags = kWrite | kDenyOom,
+    .keys = {1, 1, 1, "OW update"},
+    .handler = restore_command,
+    .group = "generic",
+    .since = "2.6.0",
+    .summary = "Creates a key from the bytes that DUMP returned.",
+    .complexity = "O(N) where N is the size of the value",
+    .syntax = "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+    .categories = "@keyspace @write @slow @dangerous"};
+
+/// What MIGRATE sends to a node that takes the slot over: nobody has to say ASKING before.
+constexpr CommandSpec restore_asking() {
+  CommandSpec spec = kRestore;
+  spec.name = "restore-asking";
+  spec.flags |= kAsking;
+  spec.group = "server";
+  spec.since = "3.0.0";
+  spec.summary = "Creates a key from the bytes that DUMP returned, in a slot on its way here.";
+  return spec;
+}
+
+constexpr CommandSpec kSpecs[] = {
     {.name = "dump",
      .arity = 2,
      .flags = kReadOnly,
@@ -118,17 +142,8 @@ const CommandSpec kSpecs[] = {
      .complexity = "O(N) where N is the size of the value",
      .syntax = "key",
      .categories = "@keyspace @read @slow"},
-    {.name = "restore",
-     .arity = -4,
-     .flags = kWrite | kDenyOom,
-     .keys = {1, 1, 1, "OW update"},
-     .handler = restore_command,
-     .group = "generic",
-     .since = "2.6.0",
-     .summary = "Creates a key from the bytes that DUMP returned.",
-     .complexity = "O(N) where N is the size of the value",
-     .syntax = "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
-     .categories = "@keyspace @write @slow @dangerous"},
+    kRestore,
+    restore_asking(),
 };
 
 }  // namespace

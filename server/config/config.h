@@ -176,6 +176,9 @@ struct ReplicationConfig {
   bool operator==(const ReplicationConfig&) const = default;
 };
 
+/// What a client is told whose request is for another node: where that is, or the reply.
+enum class ClusterRouting : std::uint8_t { kRedirect, kProxy };
+
 struct ClusterTls {
   std::string cert_file;
   std::string key_file;
@@ -194,6 +197,8 @@ struct ClusterConfig {
   std::string announce_hostname;
   int announce_port = 0;
   int announce_bus_port = 0;
+  ClusterRouting routing = ClusterRouting::kRedirect;  // of clients on `port`
+  int proxy_port = 0;                                  // whose clients are always kProxy; 0 = none
   bool require_full_coverage = true;
   bool allow_reads_when_down = false;
   bool allow_pubsubshard_when_down = true;

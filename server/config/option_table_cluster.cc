@@ -90,6 +90,17 @@ void add_bus(TableBuilder& table) {
   table.add("cluster-tls-ca-cert-file", kAtStart,
             "Who has to have issued the certificates of the other nodes.",
             string_option(SYNTROPY_FIELD(std::string, cluster.tls.ca_cert_file), "<path>"));
+  table.add("cluster-routing", kChangeable,
+            "Of requests for another node's slots: redirect tells clients where to go, as Redis "
+            "Cluster does; proxy forwards them, for clients that know no cluster. For connections "
+            "made from then on; CLIENT ROUTING changes one.",
+            enum_option(SYNTROPY_FIELD(int, cluster.routing),
+                        {{"redirect", static_cast<int>(ClusterRouting::kRedirect)},
+                         {"proxy", static_cast<int>(ClusterRouting::kProxy)}}));
+  table.add("proxy-port", kAtStart,
+            "Another port for clients, whose requests are forwarded whatever cluster-routing says; "
+            "0 is none.",
+            integer_option(SYNTROPY_FIELD(std::int64_t, cluster.proxy_port), "port", 0, 65535));
   table.add("sentinel-master-name", kChangeable,
             "The name by which clients of Redis Sentinel ask any node for a primary: that of the "
             "lowest slot. With a name, a primary that is replaced closes its clients' "

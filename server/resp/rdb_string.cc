@@ -216,17 +216,25 @@ uint64_t rdb_crc64(std::string_view data) {
   return crc.checksum();
 }
 
+void append_rdb_length(std::string* out, uint64_t length) { append_length(out, length); }
+
+void append_rdb_string(std::string* out, std::string_view value) {
+  if (append_as_integer(out, value) || append_compressed(out, value)) return;
+  append_length(out, value.size());
+  out->append(value);
+}
+
 std::string encode_dump_string(std::string_view value) {
   std::string payload;
   payload.push_back(static_cast<char>(kTypeString));
-  if (!append_as_integer(&payload, value) && !append_compressed(&payload, value)) {
-    payload.reserve(payload.size() + 9 + value.size() + kFooterBytes);
-    append_length(&payload, value.size());
-    payload.append(value);
-  }
-  append_little_endian(&payload, kRdbVersion);
-  append_little_endian(&payload, rdb_crc64(payload));
-  return payload;
+  append_rdb_string(&payload, value);
+  return seal_dump_payload(std::move(payload));
+}
+
+std::string seal_dump_payload(std::string content) {
+  append_little_endian(&content, kRdbVersion);
+  append_little_endian(&content, rdb_crc64(content));
+  return content;
 }
 
 Status verify_dump_payload(std::string_view payload) {

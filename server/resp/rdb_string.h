@@ -33,8 +33,15 @@ inline constexpr uint16_t kRdbVersion = 10;
 /// CRC-64 of `data` as in a payload's footer.
 uint64_t rdb_crc64(std::string_view data);
 
+/// Append `length` and `string` (see above).
+void append_rdb_length(std::string* out, uint64_t length);
+void append_rdb_string(std::string* out, std::string_view value);
+
 /// The payload of a string value.
 std::string encode_dump_string(std::string_view value);
+
+/// A payload of whatever content: with version and checksum behind it.
+std::string seal_dump_payload(std::string content);
 
 /// Ok when the footer's version can be read here and its checksum is right; kCorruption otherwise
 /// (RESTORE answers "ERR DUMP payload version or checksum are wrong").

@@ -136,5 +136,36 @@ TEST_F(ServerCommandTest, ConfigRewriteNeedsAFile) {
   EXPECT_EQ(run("CONFIG REWRITE"), error("ERR The server is running without a config file"));
 }
 
+// --- SYNC, FUNCTION ------------------------------------------------------------------------------
+
+TEST_F(ServerCommandTest, SyncIsNoReplicationForRedis) {
+  EXPECT_EQ(run("REPLCONF listening-port 1 ip-address 10.0.0.1"), kOk);
+  EXPECT_THAT(run("SYNC"), StartsWith("-ERR a redis-server can't follow this node"));
+  EXPECT_EQ(run("REPLCONF capa eof capa psync2"), kOk);
+  EXPECT_EQ(run("REPLCONF rdb-only x"), error("ERR value is not an integer or out of range"));
+  EXPECT_EQ(run("REPLCONF rdb-filter-only functions"),
+            error("ERR Unrecognized REPLCONF option: rdb-filter-only"));
+  EXPECT_EQ(run("REPLCONF rdb-only"), error("ERR syntax error"));
+  EXPECT_THAT(run("PSYNC ? -1"), StartsWith("-ERR a redis-server can't follow this node"));
+}
+
+TEST_F(ServerCommandTest, ThereAreNoFunctions) {
+  EXPECT_EQ(run("FUNCTION LIST"), array({}));
+  EXPECT_EQ(run("FUNCTION LIST LIBRARYNAME x* WITHCODE"), array({}));
+  EXPECT_EQ(run("FUNCTION LIST LIBRARYNAME"), error("ERR library name argument was not given"));
+  // What redis-server 7.0.15 dumps when it has none.
+  const std::string payload("\x0a\x00\xdd\xb4\xea\x6d\x8b\xcb\xd8\x6f", 10);
+  const std::string dumped = run("FUNCTION DUMP");
+  EXPECT_EQ(dumped.substr(0, 7), "$10\r\n" + payload.substr(0, 2));
+  const std::string ours = dumped.substr(5, 10);
+  EXPECT_EQ(run_args({"FUNCTION", "RESTORE", ours}), kOk);
+  EXPECT_EQ(run_args({"FUNCTION", "RESTORE", ours, "FLUSH"}), kOk);
+  EXPECT_THAT(run_args({"FUNCTION", "RESTORE", ours, "MERGE"}),
+              StartsWith("-ERR Wrong restore policy given"));
+  EXPECT_EQ(run_args({"FUNCTION", "RESTORE", "x"}),
+            error("ERR DUMP payload version or checksum are wrong"));
+  EXPECT_EQ(run("FUNCTION LOAD code"), error("ERR unknown subcommand"));
+}
+
 }  // namespace
 }  // namespace syntropy

@@ -231,31 +231,24 @@ TEST(CommandTable, EverySyntaxParses) {
 // --- agreement with Redis ------------------------------------------------------------------------
 
 // Commands of later versions of Redis, which 7.0 doesn't know, and our own.
-const std::set<std::string> kLater = {"client|setinfo",
-                                      "client|no-touch",
-                                      "cluster|myshardid",
-                                      "client|write-acks",
-                                      "reconcile",
-                                      "reconcile|answer",
-                                      "reconcile|begin",
-                                      "reconcile|mend",
-                                      "reconcile|next",
-                                      "reconcile|verify",
-                                      "sentinel",
-                                      "sentinel|ckquorum",
-                                      "sentinel|get-master-addr-by-name",
-                                      "sentinel|help",
-                                      "sentinel|master",
-                                      "sentinel|masters",
-                                      "sentinel|myid",
-                                      "sentinel|replicas",
-                                      "sentinel|sentinels",
+const std::set<std::string> kLater = {"client|routing",    "client|setinfo",
+                                      "client|no-touch",   "cluster|myshardid",
+                                      "client|write-acks", "reconcile",
+                                      "reconcile|answer",  "reconcile|begin",
+                                      "reconcile|mend",    "reconcile|next",
+                                      "reconcile|verify",  "sentinel",
+                                      "sentinel|ckquorum", "sentinel|get-master-addr-by-name",
+                                      "sentinel|help",     "sentinel|master",
+                                      "sentinel|masters",  "sentinel|myid",
+                                      "sentinel|replicas", "sentinel|sentinels",
                                       "sentinel|slaves"};
 
 // Subcommands of 7.0 that need what there isn't here: blocking commands, client-side
 // caching.
-const std::set<std::string> kNotHere = {"client|unblock", "client|caching", "client|tracking",
-                                        "client|getredir", "client|trackinginfo"};
+const std::set<std::string> kNotHere = {"client|unblock",  "client|caching",      "client|tracking",
+                                        "client|getredir", "client|trackinginfo", "function|delete",
+                                        "function|flush",  "function|kill",       "function|load",
+                                        "function|stats"};
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
@@ -276,6 +269,7 @@ std::string flag_names(uint32_t flags) {
                                                     {kStale, "stale"},
                                                     {kSkipMonitor, "skip_monitor"},
                                                     {kSkipSlowlog, "skip_slowlog"},
+                                                    {kAsking, "asking"},
                                                     {kFast, "fast"},
                                                     {kNoAuth, "no_auth"},
                                                     {kMayReplicate, "may_replicate"},

@@ -8,12 +8,22 @@
 #include <string>
 
 #include "rpc/codec.h"
+#include "rpc/publication.h"
 #include "tests/fuzz/check.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace syntropy;
   if (size == 0) return 0;
   const std::string_view payload(reinterpret_cast<const char*>(data) + 1, size - 1);
+  if (data[0] == kPublicationType) {
+    const Result<Publication> publication = decode_publication(payload);
+    if (!publication.ok()) return 0;
+    const Result<Publication> again = decode_publication(encode_publication(*publication));
+    SYNTROPY_CHECK(again.ok() && again->channel == publication->channel);
+    SYNTROPY_CHECK(again->message == publication->message);
+    SYNTROPY_CHECK(again->to_shard == publication->to_shard);
+    return 0;
+  }
   const Result<Message> message = decode_message(data[0], payload);
   if (!message.ok()) return 0;
   SYNTROPY_CHECK(static_cast<uint8_t>(message_type(*message)) == data[0]);

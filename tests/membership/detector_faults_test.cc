@@ -45,7 +45,7 @@ struct Case {
   double loss;
 };
 
-class Clusters : public testing::TestWithParam<Case> {};
+class Clusters : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Clusters, FindADeadNodeInTimeAndSuspectNobodyElse) {
   const Case c = GetParam();
@@ -68,9 +68,10 @@ TEST_P(Clusters, FindADeadNodeInTimeAndSuspectNobodyElse) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Clusters,
-                         testing::Values(Case{3, 3, 0}, Case{6, 3, 0}, Case{6, 3, 0.1},
-                                         Case{6, 3, 0.3}, Case{9, 9, 0.3}, Case{10, 3, 0},
-                                         Case{20, 10, 0.3}, Case{100, 50, 0}, Case{100, 50, 0.3}));
+                         ::testing::Values(Case{3, 3, 0}, Case{6, 3, 0}, Case{6, 3, 0.1},
+                                           Case{6, 3, 0.3}, Case{9, 9, 0.3}, Case{10, 3, 0},
+                                           Case{20, 10, 0.3}, Case{100, 50, 0},
+                                           Case{100, 50, 0.3}));
 
 TEST(DetectorSimulation, OfTheSameSeedIsTheSameRun) {
   const auto run = [](uint64_t seed) {

@@ -15,7 +15,7 @@
 namespace syntropy {
 
 /// A few cores whose messages arrive at once, in order, unless a test takes them out.
-class GossipTest : public testing::Test {
+class GossipTest : public ::testing::Test {
  protected:
   struct Letter {
     NodeId from, to;

@@ -169,7 +169,7 @@ TEST(GossipSimulation, StrangersThatMeetOneOfThemAllKnowEachOtherSoon) {
   }
 }
 
-class Partitioned : public testing::TestWithParam<std::pair<GossipMode, uint32_t>> {};
+class Partitioned : public ::testing::TestWithParam<std::pair<GossipMode, uint32_t>> {};
 
 TEST_P(Partitioned, HalvesThatChangedMuchAgreeAgainAfterHealing) {
   const auto [mode, loss] = GetParam();
@@ -193,9 +193,9 @@ TEST_P(Partitioned, HalvesThatChangedMuchAgreeAgainAfterHealing) {
 
 INSTANTIATE_TEST_SUITE_P(
     Modes, Partitioned,
-    testing::Values(std::pair(GossipMode::kPushPull, 0u), std::pair(GossipMode::kPushPull, 30u),
-                    std::pair(GossipMode::kPull, 0u), std::pair(GossipMode::kPull, 30u),
-                    std::pair(GossipMode::kPush, 0u), std::pair(GossipMode::kPush, 30u)));
+    ::testing::Values(std::pair(GossipMode::kPushPull, 0u), std::pair(GossipMode::kPushPull, 30u),
+                      std::pair(GossipMode::kPull, 0u), std::pair(GossipMode::kPull, 30u),
+                      std::pair(GossipMode::kPush, 0u), std::pair(GossipMode::kPush, 30u)));
 
 TEST(GossipSimulation, AOneWayCutDoesNotKeepViewsApart) {
   GossipNetwork net(network(40, 0));

@@ -23,7 +23,7 @@ Entry joined(EntryVersion version, uint64_t stamp) {
   return entry_of(EntryKey::kJoined, version, encode_join_stamp(stamp));
 }
 
-class GossipStateTest : public testing::Test {
+class GossipStateTest : public ::testing::Test {
  protected:
   Applied apply(const NodeId& id, EntryVersion from, std::vector<Entry> entries) {
     change = {};

@@ -10,7 +10,7 @@ namespace syntropy {
 namespace {
 
 // Three primaries, 0 to 2, with a third of the slots each, and their replicas, 3 to 5.
-class MembershipTest : public testing::Test {
+class MembershipTest : public ::testing::Test {
  protected:
   MembershipTest() : cluster(6) {
     cluster.meet_all();

@@ -6,6 +6,7 @@
 #include <functional>
 #include <set>
 
+#include "rpc/publication.h"
 #include "storage/base/random.h"
 
 namespace syntropy {
@@ -247,6 +248,23 @@ TEST(CodecTest, TypesAreKnownByNumberAndName) {
     EXPECT_THAT(std::string(decoded.status().message()),
                 HasSubstr("unknown type " + std::to_string(type)));
   }
+}
+
+TEST(CodecTest, WhatWasPublishedArrivesAsItWas) {
+  for (const bool to_shard : {false, true}) {
+    const Publication sent{std::string("a\0channel", 9), std::string(100'000, '\xFF'), to_shard};
+    const Result<Publication> received = decode_publication(encode_publication(sent));
+    ASSERT_TRUE(received.ok());
+    EXPECT_EQ(received->channel, sent.channel);
+    EXPECT_EQ(received->message, sent.message);
+    EXPECT_EQ(received->to_shard, to_shard);
+  }
+  EXPECT_TRUE(decode_publication("").ok());
+  EXPECT_EQ(decode_publication("\x0a\x05"
+                               "ab")
+                .status()
+                .code(),
+            StatusCode::kCorruption);
 }
 
 TEST(CodecTest, TruncatedBytesAreRefusedOrAnotherWellFormedMessage) {

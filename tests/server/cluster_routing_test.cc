@@ -267,5 +267,17 @@ TEST_F(ClusterRoutingTest, ACommitThatIsRefusedSaysThatTheNodeWasReplaced) {
   EXPECT_THAT(disk_error(Status::io_error("full")), HasSubstr("MISCONF Errors writing to disk"));
 }
 
+TEST_F(ClusterRoutingTest, RestoreAskingNeedsNoAskingBefore) {
+  import();
+  send(request({"ASKING"}));
+  EXPECT_EQ(send(request({"SET", "a", "1"})), ok_);
+  const std::vector<std::string> dumped =
+      split_replies(send(request({"ASKING"}) + request({"DUMP", "a"})));
+  const std::string payload = dumped.at(1).substr(dumped.at(1).find("\r\n") + 2);
+  const std::string bytes = payload.substr(0, payload.size() - 2);
+  EXPECT_EQ(send(request({"RESTORE", "a", "0", bytes, "REPLACE"})), kMoved);
+  EXPECT_EQ(send(request({"RESTORE-ASKING", "a", "0", bytes, "REPLACE"})), ok_);
+}
+
 }  // namespace
 }  // namespace syntropy

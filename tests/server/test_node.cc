@@ -128,6 +128,7 @@ std::string TestNode::exchange(Session& session, std::string_view bytes) {
         serve_worker(session);
         continue;
       case Session::Wait::kReplicas:
+      case Session::Wait::kForward:  // there is nobody to forward to
       case Session::Wait::kPause:
       case Session::Wait::kNone:
         break;

@@ -101,6 +101,11 @@ class Cluster:
         for node in self.nodes:
             test.addCleanup(node.disconnect)
 
+    def adopt(self, server, bus_port):
+        """A server of the test's own becomes one of the nodes."""
+        self.nodes.append(Node(server, bus_port))
+        return self.nodes[-1]
+
     def __getitem__(self, index):
         return self.nodes[index]
 
