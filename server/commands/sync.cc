@@ -46,9 +46,17 @@ class SlowSender {
 
   /// False: the client is gone, or has read nothing for repl-timeout.
   bool send(std::string bytes) {
+    if (!wait(kMostUnread)) return false;
+    pushed_ += bytes.size();
+    call_.client.push(std::move(bytes));
+    return true;
+  }
+
+  /// Waits until no more than that is unread. False as send().
+  bool wait(uint64_t most_unread) {
     uint64_t unread = this->unread();
     uint64_t since_ms = now_ms();
-    while (unread > kMostUnread) {
+    while (unread > most_unread) {
       if (call_.client.shared.closing.load(std::memory_order_relaxed)) return false;
       std::this_thread::sleep_for(kWait);
       if (const uint64_t left = this->unread(); left != unread) {
@@ -58,8 +66,6 @@ class SlowSender {
         return false;
       }
     }
-    pushed_ += bytes.size();
-    call_.client.push(std::move(bytes));
     return true;
   }
 
@@ -133,7 +139,8 @@ bool send_dump(Call& call) {
     return false;
   }
   dump.finish();
-  return sender.send(dump.take() + mark);
+  // The connection is closed next, and what is pushed isn't sent at once.
+  return sender.send(dump.take() + mark) && sender.wait(0);
 }
 
 void sync_command(Call& call) {
@@ -155,9 +162,7 @@ void sync_command(Call& call) {
   sending = false;
 }
 
-void psync_command(Call& call) {
-  call.reply.error(kCantBeFollowed);
-}
+void psync_command(Call& call) { call.reply.error(kCantBeFollowed); }
 
 void replconf_command(Call& call) {
   if (call.argc() % 2 == 0) return reply_syntax_error(call);
