@@ -252,9 +252,9 @@ class Membership(ClusterTest):
         wait_until(leaves.is_linked, SETTLE_TIMEOUT_S, "it follows its new primary")
         wait_until(lambda: self.cluster.replica_of(self.cluster[2]) == [leaves], SETTLE_TIMEOUT_S,
                    "its primary knows")
-        view = self.cluster[0].nodes()
-        self.assertNotIn(name, view)
-        self.assertEqual(view[leaves.id()]["primary"], self.cluster[2].id())
+        wait_until(lambda: self.cluster[0].nodes()[leaves.id()]["primary"] == self.cluster[2].id(),
+                   SETTLE_TIMEOUT_S, "the others hear of it")
+        self.assertNotIn(name, self.cluster[0].nodes())
 
     def test_all_nodes_write_the_same_slots(self):
         views = []
