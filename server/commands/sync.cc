@@ -153,12 +153,8 @@ void sync_command(Call& call) {
   if (sending.exchange(true)) {
     return call.reply.error("ERR another dump is being sent: ask again later");
   }
-  if (send_dump(call)) {
-    call.client.close_after_reply = true;
-  } else {
-    spdlog::warn("the dump for client {} broke off", call.client.address);
-    call.client.request_close();
-  }
+  if (!send_dump(call)) spdlog::warn("the dump for client {} broke off", call.client.address);
+  call.client.request_close();
   sending = false;
 }
 

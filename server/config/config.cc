@@ -19,7 +19,9 @@ std::uint64_t StorageConfig::effective_row_cache_size() const {
 }
 
 std::uint64_t StorageConfig::effective_write_buffer_size() const {
-  return write_buffer_size.value_or(std::clamp(block_cache_size / 4, 4 * kMiB, 64 * kMiB));
+  // Small nodes count each MiB; for large ones fewer flushes count more.
+  const std::uint64_t beyond = block_cache_size - std::min(block_cache_size, 32 * kMiB);
+  return write_buffer_size.value_or(std::clamp(beyond / 4, 4 * kMiB, 64 * kMiB));
 }
 
 int Config::effective_cluster_port() const {

@@ -206,8 +206,8 @@ void add_memory(TableBuilder& table) {
       memory_or_auto_option(SYNTROPY_FIELD(OptionalSize, storage.row_cache_size), 0, kMaxBytes));
   table.add(
       "write-buffer-size", kAtStart,
-      "Writes collected in memory before a data file is made of them; auto is a quarter of "
-      "block-cache-size within 4mb..64mb.",
+      "Writes collected in memory before a data file is made of them; auto is a quarter of what "
+      "block-cache-size has beyond 32mb, within 4mb..64mb.",
       memory_or_auto_option(SYNTROPY_FIELD(OptionalSize, storage.write_buffer_size), kMiB, kGiB));
 }
 

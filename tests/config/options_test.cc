@@ -283,8 +283,10 @@ TEST(ConfigValues, TheClusterPortFollowsTheClientPort) {
 TEST(ConfigValues, AutomaticSizesFollowTheirFormulas) {
   StorageConfig storage;
   EXPECT_EQ(storage.effective_row_cache_size(), 256 * kMiB);
-  EXPECT_EQ(storage.effective_write_buffer_size(), 64 * kMiB);
+  EXPECT_EQ(storage.effective_write_buffer_size(), 56 * kMiB);
   EXPECT_EQ(storage.effective_bottommost_compression(), Compression::kLz4);
+  storage.block_cache_size = 64 * kMiB;
+  EXPECT_EQ(storage.effective_write_buffer_size(), 8 * kMiB);
   storage.block_cache_size = kMiB;
   EXPECT_EQ(storage.effective_write_buffer_size(), 4 * kMiB);
   storage.block_cache_size = 8 * kGiB;

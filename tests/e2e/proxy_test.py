@@ -149,8 +149,8 @@ class Proxy(E2ETest):
         wait_until(lambda: written[0] > before + 100, SETTLE_TIMEOUT_S, "writes go on")
         ending.set()
         thread.join()
-        # What was under way when the primary died, nobody knows of; all else was waited for.
-        self.assertLessEqual(len(errors), 1, errors)
+        # What was sent to the primary while it died, nobody knows of; all else was waited for.
+        self.assertLessEqual(len(errors), 3, errors)
         for error in errors:
             self.assertIn("may or may not", error)
 
