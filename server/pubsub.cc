@@ -1,5 +1,8 @@
 #include "server/pubsub.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "server/config/glob.h"
 #include "server/resp/reply.h"
 

@@ -109,11 +109,20 @@ void Session::keep(std::string_view view, bool is_input, size_t used) {
 void Session::replace_replies(const std::vector<Span>& spans, std::string_view error) {
   std::string replaced;
   size_t done = 0;
+  size_t next = 0;  // of forwards_
+  // Those up to there lie as far behind `done` as before.
+  const auto move_up_to = [&](size_t end) {
+    for (; next < forwards_.size() && forwards_[next].at <= end; ++next) {
+      forwards_[next].at = replaced.size() + (forwards_[next].at - done);
+    }
+  };
   for (const Span& span : spans) {
+    move_up_to(span.begin);
     replaced.append(output_, done, span.begin - done);
     ReplyWriter(&replaced, client_->protocol).error(error);
     done = span.end;
   }
+  move_up_to(output_.size());
   replaced.append(output_, done);
   output_ = std::move(replaced);
 }

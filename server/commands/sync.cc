@@ -8,6 +8,7 @@
 // for those who would follow.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <optional>

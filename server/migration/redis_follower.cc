@@ -9,8 +9,9 @@
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
-#include <array>
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <utility>
 
@@ -125,24 +126,31 @@ Status RedisFollower::resume() {
   const Status read = server_.engine.get(record_key(), ReadTier::kDisk, &record);
   if (read.is(StatusCode::kNotFound)) return Status();
   if (!read.ok()) return read;
-  const size_t blank = record.rfind(' ');
-  if (blank == std::string::npos)
+  const size_t blank = std::min(record.rfind(' '), record.size());
+  uint16_t port = 0;
+  const char* const end = record.data() + record.size();
+  const char* const digits = record.data() + std::min(blank + 1, record.size());
+  const auto [parsed, error] = std::from_chars(digits, end, port);
+  if (error != std::errc() || parsed != end) {
     return Status::corruption("the record redis/upstream is ill-formed");
+  }
   const std::lock_guard lock(control_);
   spdlog::warn("this node goes on following the redis-server at {}; REPLICAOF NO ONE ends that",
                record);
-  start(record.substr(0, blank), static_cast<uint16_t>(std::stoul(record.substr(blank + 1))));
+  start(record.substr(0, blank), port);
   return Status();
 }
 
 Status RedisFollower::follow(const std::string& host, uint16_t port) {
   const std::lock_guard lock(control_);
   if (mode() == Mode::kNone) {
+    set_mode(Mode::kCopying);  // before the count: what a client writes behind it would be lost
     uint64_t keys = 0;
     for (uint32_t db = 0; db < server_.keyspace.databases(); ++db) {
       keys += server_.keyspace.key_count(static_cast<uint16_t>(db));
     }
     if (keys != 0) {
+      set_mode(Mode::kNone);
       return Status::invalid_argument(fmt::format(
           "this node holds {} keys of its own, which a copy of another one would replace: send "
           "FLUSHALL first, if they aren't wanted",
@@ -150,12 +158,16 @@ Status RedisFollower::follow(const std::string& host, uint16_t port) {
     }
   }
   const View now = view();
-  if (mode() != Mode::kNone && now.host == host && now.port == port && now.link != Link::kFailed) {
+  const bool followed = thread_.joinable();
+  if (followed && now.host == host && now.port == port && now.link != Link::kFailed) {
     return Status::already_exists("Already connected to specified master");
   }
   end_thread();
   const Status stored = remember(host, port);
-  if (!stored.ok()) return stored;
+  if (!stored.ok()) {
+    if (!followed) set_mode(Mode::kNone);
+    return stored;
+  }
   start(host, port);
   return Status();
 }

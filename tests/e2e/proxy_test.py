@@ -3,7 +3,6 @@
 
 import random
 import threading
-import time
 
 import redis
 
@@ -142,9 +141,9 @@ class Proxy(E2ETest):
                     errors.append(str(error))
         thread = threading.Thread(target=write)
         thread.start()
-        time.sleep(0.5)
+        wait_until(lambda: written[0] > 100, SETTLE_TIMEOUT_S, "it writes")
         self.cluster[1].kill()
-        time.sleep(4)
+        wait_until(self.cluster[4].is_primary, SETTLE_TIMEOUT_S, "the replica takes over")
         before = written[0]
         wait_until(lambda: written[0] > before + 100, SETTLE_TIMEOUT_S, "writes go on")
         ending.set()

@@ -79,6 +79,11 @@ class ReplicaOf(CompareCase):
             return int(self.info()["slave_repl_offset"]) >= there
         wait_until(caught_up, TIMEOUT_S, "it has caught up")
 
+    def wait_for_load(self, loads):
+        """A thousand more commands."""
+        before = sum(load.commands for load in loads)
+        wait_until(lambda: sum(load.commands for load in loads) > before + 1000, TIMEOUT_S, "load")
+
     def assert_same(self, database=0):
         return self.assert_equal(f"redis://127.0.0.1:{self.redis.port}/{database}",
                                  f"redis://127.0.0.1:{self.server.port}/{database}")
@@ -91,16 +96,18 @@ class ReplicaOf(CompareCase):
         loads = [Load(self.redis, seed) for seed in range(3)]
         for load in loads:
             load.start()
-        time.sleep(0.5)
+        self.wait_for_load(loads)
         self.follow()
         self.wait_following()
         self.assertEqual(self.target.call("ROLE")[1][3], ("$", b"connected"))
         self.assert_error(self.target, ["SET", "k", "v"], "READONLY ")
-        time.sleep(2)
+        self.wait_for_load(loads)
         # The link breaks, and is taken up where it was.
         full = self.stat("sync_full")
+        partial = self.stat("sync_partial_ok")
         self.source.call("CLIENT", "KILL", "TYPE", "replica")
-        time.sleep(1)
+        wait_until(lambda: self.stat("sync_partial_ok") > partial, TIMEOUT_S, "it goes on")
+        self.wait_for_load(loads)
         self.wait_following()
         for load in loads:
             load.ending.set()

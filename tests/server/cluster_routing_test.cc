@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "server/cluster/redirect.h"
+#include "server/proxy/proxy_pool.h"
 #include "tests/server/test_node.h"
 #include "tests/support/fake_cluster.h"
 
@@ -277,6 +278,22 @@ TEST_F(ClusterRoutingTest, RestoreAskingNeedsNoAskingBefore) {
   const std::string bytes = payload.substr(0, payload.size() - 2);
   EXPECT_EQ(send(request({"RESTORE", "a", "0", bytes, "REPLACE"})), kMoved);
   EXPECT_EQ(send(request({"RESTORE-ASKING", "a", "0", bytes, "REPLACE"})), ok_);
+}
+
+TEST_F(ClusterRoutingTest, WhatIsForwardedKeepsItsPlaceWhenAReplyBecomesAnError) {
+  ProxyPool pool(node_.context);
+  node_.context.proxy = &pool;
+  session_.client().proxied = true;
+  node_.begin_tick();
+  node_.run(session_, request({"SET", "b", "1"}) + request({"GET", "a"}) + request({"GET", "a"}));
+  EXPECT_EQ(session_.wait(), Session::Wait::kForward);
+  session_.replace_replies({{0, ok_.size()}}, "MISCONF no");
+  Session::Forwards forwards = session_.take_forwards();
+  EXPECT_EQ(forwards.requests.size(), 2u);
+  for (Session::Forwards::Request& forward : forwards.requests) forward.reply = "$1\r\nx\r\n";
+  session_.take_in(forwards);
+  EXPECT_EQ(TestNode::take_output(session_), error("MISCONF no") + bulk("x") + bulk("x"));
+  node_.context.proxy = nullptr;
 }
 
 }  // namespace
