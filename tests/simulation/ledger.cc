@@ -57,6 +57,13 @@ bool knows_purge(Engine& engine, const Write& write) {
          !row_of(engine, write.row_key);
 }
 
+// Whether the deletion took the write with it. A counter that began after a deletion has that one's
+// version: its increments are later.
+bool deletes(const Write& erased, const Write& write) {
+  if (write.kind == Write::Kind::kIncrement) return write.version < erased.version;
+  return !(erased.version < write.version);
+}
+
 bool has_write(Engine& engine, const Write& write) {
   const std::optional<std::string> value = row_of(engine, write.row_key);
   return value && shows(*value, write);
@@ -136,9 +143,8 @@ void Ledger::note_purges(size_t node, Engine& engine,
     if (!newest->gone) keepers_[row_key].clear();
     keepers_[row_key].insert(node);
     if (newest->gone) continue;
-    const Version version = newest->version;
     for (Write& write : writes_) {
-      if (write.row_key == row_key && !(version < write.version)) write.gone = true;
+      if (write.row_key == row_key && deletes(*newest, write)) write.gone = true;
     }
   }
 }
@@ -149,7 +155,7 @@ bool Ledger::superseded(const Write& write, Engine& engine) const {
   return at != erased_.end() &&
          std::any_of(at->second.begin(), at->second.end(), [&](const Number number) {
            const Write& erased = writes_[number];
-           return !(erased.version < write.version) && knows_purge(engine, erased);
+           return deletes(erased, write) && knows_purge(engine, erased);
          });
 }
 
