@@ -10,8 +10,10 @@ namespace {
 constexpr EntryVersion kVersionBlock = 4096;
 // Where nobody answers (GossipMode::kPush), a node that starts again speaks after so many messages.
 constexpr int kEnoughPushes = 20;
-// How long a node that has lost its disk waits for the memory of a majority.
+// How long a node with an empty disk waits for the memory of a majority, and, where nobody that it
+// has met knows of an owner of slots, for anybody's.
 constexpr TimeMs kMemoryTimeouts = 4;
+constexpr TimeMs kMostPatienceMs = 1000;
 
 MemberList stored_members(const MembershipState& state) {
   MemberList members;
@@ -75,6 +77,7 @@ Membership::Membership(const MembershipOptions& options, const MembershipState& 
   // A life that was told of before goes on, and nobody knows more of it than the disk.
   const bool told = state.own != nullptr && !state.own->entries.empty();
   const bool known = told || !state.ownership.slots.empty();
+  blank_ = !known && state.others.empty();
   if (known && state.others.empty() && !lost_data_) introduce(now);
   pump(now);
 }
@@ -203,10 +206,9 @@ bool Membership::takes_from(const NodeId& from, TimeMs now) {
   if (detector_.watches(from)) return true;
   if (from == self_) return false;
   if (members().find(from) != nullptr) return true;
-  const bool lost = !introduced_ && members().size() == 1;
-  if (!lost) return false;
-  gossip_.add_contact(from, now);
-  stranger_at_ = now;
+  const bool lost = !introduced_ && (blank_ || members().size() == 1);
+  if (!lost || !gossip_.add_contact(from, now)) return false;
+  if (!stranger_at_) stranger_at_ = now;
   return true;
 }
 
@@ -221,9 +223,9 @@ void Membership::step(const NodeId& from, const Message& message, std::string_vi
     gossip_.step(from, *gossip, now);
     if (tells_all(*gossip)) behind_ = false;
     // Whoever answers has told what it remembers of this node beyond its disk.
-    if (!introduced_ && heard_enough(from, *gossip, now)) {
+    if (!introduced_) {
       pump(now);
-      introduce(now);
+      if (heard_enough(from, *gossip, now)) introduce(now);
     }
   } else if (const auto* detector = std::get_if<DetectorMessage>(&message)) {
     detector_.step(from, *detector, now);
@@ -240,13 +242,16 @@ bool Membership::heard_enough(const NodeId& from, const GossipMessage& message, 
   if (is_answer(message)) {
     if (!stranger_at_) return true;
     answered_.insert(from);
-    // With its disk it lost what it had told: one who answers may be behind himself.
+    // With its disk it lost what it had told: one who answers may be behind himself, or have lost
+    // his as well.
+    const TimeMs timeout = options_.detector.node_timeout;
     const std::vector<NodeId> owners = slots().owners();
+    if (owners.empty()) return now >= *stranger_at_ + std::min(timeout, kMostPatienceMs);
     const auto answered = std::count_if(owners.begin(), owners.end(), [this](const NodeId& owner) {
       return owner == self_ || answered_.contains(owner);
     });
     return static_cast<size_t>(answered) > owners.size() / 2 ||
-           now >= *stranger_at_ + kMemoryTimeouts * options_.detector.node_timeout;
+           now >= *stranger_at_ + kMemoryTimeouts * timeout;
   }
   return options_.gossip.mode == GossipMode::kPush && ++pushes_heard_ >= kEnoughPushes;
 }

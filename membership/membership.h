@@ -16,9 +16,10 @@
 // than what it had told, or whose store isn't the one that it had told of, is *hollow*: it tells
 // that its copy isn't complete, serves nothing, and nobody copies from it; its replicas replace it
 // as if it were FAIL. Where none has more than it, or none is elected within ten node timeouts, it
-// goes on with what it has. To be told of such a past, a node without members takes messages of
-// strangers that address it by its id, and says nothing of itself until it has heard from one, or,
-// if it knows that it has lost data, until nobody has spoken to it for two node timeouts.
+// goes on with what it has. To be told of such a past, a node that began with an empty disk takes
+// messages of strangers that address it by its id, and says nothing of itself until most owners of
+// slots have answered; where nobody that it met knows any, for a second; or, if it knows that it has
+// lost data, until nobody has spoken to it for two node timeouts.
 //
 // Invariants
 //   1. Nothing that a restart must remember is told before it is stored.
@@ -291,6 +292,7 @@ class Membership final : private Roster, private ElectionView {
   std::vector<NodeStamp> forgotten_;  // by this node, ascending by node
   std::set<NodeId> tellers_;          // who tells that it was told to forget somebody
   std::vector<PendingMeet> pending_meets_;
+  bool blank_ = false;                 // began with an empty disk: new, or one that lost it
   bool introduced_ = false;            // speaks: has told all of its entries
   bool role_changed_ = false;          // in this life
   int pushes_heard_ = 0;               // while it listened

@@ -112,6 +112,7 @@ void Membership::on_meet(const NodeId& from, const Meet& meet, std::string_view 
     return;
   }
   if (!gossip_.add_contact(from, now)) return;
+  if (blank_ && !introduced_ && !stranger_at_) stranger_at_ = now;
   if (!meet.self.entries.empty()) gossip_.step(from, GossipPush{0, 0, {meet.self}}, now);
   if (meet.reply_wanted || rejoins) ready_.sends.push_back({from, std::move(answer)});
 }
