@@ -246,6 +246,7 @@ class Tick {
   Result<Located*> locate_given(std::string_view row_key);
   HlcStamp purged_up_to() const;
   HlcStamp purge_floor(const Located& at) const;
+  HlcStamp write_floor(const Located& at) const;
   bool is_ours(const RowView& row) const;
   HlcStamp stamp_above(HlcStamp floor);
   void follow_clock(HlcStamp remote);

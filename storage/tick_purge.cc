@@ -96,7 +96,6 @@ HlcStamp Tick::purged_up_to() const {
   return std::max(changes_.purged_up_to, keyspace_.purged_up_to());
 }
 
-// What is written at the place is stamped above it.
 HlcStamp Tick::purge_floor(const Located& at) const {
   const HlcStamp removed = at.entry != nullptr ? at.entry->removed_up_to : 0;
   return std::max(purged_up_to(), removed);

@@ -31,10 +31,14 @@ HlcStamp Tick::stamp_above(HlcStamp floor) {
   }
 }
 
+// What is written at the place is stamped above it, whatever the clock says.
+HlcStamp Tick::write_floor(const Located& at) const {
+  return std::max({flush_stamp(at.db), keyspace_.reign_floor_, purge_floor(at)});
+}
+
 Version Tick::next_version(const Located& replaced) {
   // Stamps that came from elsewhere may be ahead of our clock, and our write must win.
-  HlcStamp floor =
-      std::max({flush_stamp(replaced.db), keyspace_.reign_floor_, purge_floor(replaced)});
+  HlcStamp floor = write_floor(replaced);
   if (replaced.row) {
     Result<RowView> row = decode_row(replaced.row->value());
     if (row.ok()) floor = std::max(floor, expiry_version_of(*row).stamp);
@@ -121,8 +125,9 @@ Result<int64_t> Tick::increment(uint16_t db, std::string_view key, int64_t delta
   }
   const RowView zero{RowKind::kString, counter.version, 0, "0"};
   std::string payload;
-  Result<int64_t> sum = counter_add(row ? *row : zero, keyspace_.writer_id_,
-                                    stamp_above(purged_up_to()), delta, &payload);
+  const HlcStamp stamp = stamp_above(std::max(write_floor(located_), counter.version.stamp));
+  Result<int64_t> sum =
+      counter_add(row ? *row : zero, keyspace_.writer_id_, stamp, delta, &payload);
   if (sum.ok()) {
     counter.payload = payload;
     write_row(located_, counter);

@@ -157,8 +157,10 @@ class TreeSessions::Questions final : public RowQuestions, private DifferenceLis
     rows_->rest();
     const Status stored = store(source, step.done);
     if (!stored.ok()) return stored;
-    if (step.done && told_ != 0) purges_.add_purge_watermark(told_);
-    if (!purges_.empty()) {
+    // All together: where a row is gone the watermark says so, and where the watermark says that
+    // rows may be gone, all that this side has is there.
+    if (step.done && told_ != 0) {
+      purges_.add_purge_watermark(told_);
       Result<std::string> purges = purges_.take();
       if (!purges.ok()) return purges.status();
       step.purges = std::move(*purges);

@@ -163,6 +163,24 @@ TEST_F(PurgeReplicas, FollowedClockOutlivesTheLossOfPower) {
   EXPECT_GT(stamp_of(*follower_.row("k")), ahead);
 }
 
+// What it has said that it follows may be an hour ahead of its own clock, and too far to be followed.
+TEST_F(PurgeReplicas, WhatAPromotedFollowerIncrementsIsAboveAClockFarAhead) {
+  writer_.put("old", "1");
+  follower_.pull(writer_);
+  const HlcStamp ahead = hlc_stamp(follower_.clock.wall_ms() + kHourMs, 0);
+  ASSERT_TRUE(follower_.applier().follow_clock(ahead).ok());
+  ASSERT_TRUE(follower_.applier().begin_lineage(testing::lineage('b')).ok());
+  ASSERT_TRUE(follower_
+                  .run([](Tick& tick) {
+                    ASSERT_TRUE(tick.increment(0, "n", 5).ok());
+                    ASSERT_TRUE(tick.increment(0, "old", 5).ok());
+                  })
+                  .ok());
+  for (const std::string key : {"n", "old"}) {
+    EXPECT_GT(*newest_stamp_of(*decode_row(*follower_.row(key))), ahead) << key;
+  }
+}
+
 // --- those who were away -------------------------------------------------------------------------
 
 TEST_F(PurgeReplicas, TakesOverNoRowThatWasPurged) {
