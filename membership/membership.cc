@@ -128,7 +128,7 @@ void Membership::recall() {
     // Beside those that it was told to forget before it heard what the others remember.
     for (const NodeStamp& stamp : told->forgotten) note_forgotten(stamp);
   }
-  joined_ = join_stamp(own);
+  joined_ = std::max(joined_, join_stamp(own));
 }
 
 // Tells all that a member tells. From then on the record has every key. Before, it is what others

@@ -166,6 +166,15 @@ class Membership final : private Roster, private ElectionView {
   Status set_slot_importing(uint16_t slot, const NodeId& from, TimeMs now);
   void set_slot_stable(uint16_t slot, TimeMs now);
   Status set_slot_owner(uint16_t slot, const NodeId& node, TimeMs now);
+  /// Ownership's slots on the move. kUnavailable: they aren't this node's, something is given
+  /// already, or the shard is unknown.
+  Status give_slots(const SlotRanges& slots, const NodeId& shard, TimeMs now);
+  void take_back_slots(TimeMs now);
+  /// kUnavailable: this node is no primary that may serve, or in its view they are another's than
+  /// `giver`'s.
+  Status take_slots(const SlotRanges& slots, const NodeId& giver, TimeMs now);
+  void add_spare_slots(const SlotRanges& slots, TimeMs now);
+  void remove_spare_slots(const SlotRanges& slots, TimeMs now);
   Status set_config_epoch(uint64_t epoch, TimeMs now);
   std::optional<uint64_t> bump_epoch(TimeMs now);
   /// Become a replica of `primary`; this node must own no slots.
@@ -198,6 +207,8 @@ class Membership final : private Roster, private ElectionView {
   bool has_forgotten(const NodeId& id) const { return forgotten_stamp(id) != 0; }
   /// Its disk is empty or old, or a part of it was lost.
   bool has_lost_data() const { return lost_data_; }
+  /// The primary of the shard; no node: none is known.
+  NodeId primary_of_shard(const NodeId& shard) const;
   size_t failure_reports(const NodeId& id) const { return detector_.failure_reports(id); }
   /// Equal in views that agree on all members, their entries and who is FAIL.
   uint64_t hash() const;

@@ -105,7 +105,10 @@ void Membership::on_meet(const NodeId& from, const Meet& meet, std::string_view 
   const uint64_t forgotten = forgotten_stamp(from);
   Meet answer = introduction(meet.token, false);
   answer.your_host = from_host;
-  if (forgotten != 0 && join_stamp(stranger) <= forgotten) {
+  // It may have joined since, and have lost its disk after that.
+  const MemberRecordPtr* known = members().find(from);
+  const uint64_t joined = std::max(join_stamp(stranger), known ? join_stamp(**known) : 0);
+  if (forgotten != 0 && joined <= forgotten) {
     answer.forgotten = forgotten;  // it has to join anew: it introduces itself again
     answer.reply_wanted = true;
     ready_.sends.push_back({from, std::move(answer)});
@@ -119,6 +122,10 @@ void Membership::on_meet(const NodeId& from, const Meet& meet, std::string_view 
 
 void Membership::join_anew(uint64_t forgotten, TimeMs now) {
   joined_ = std::max(wall_ms_, forgotten + 1);
+  if (blank_ && !introduced_) {  // what others remember of it comes first
+    if (!stranger_at_) stranger_at_ = now;
+    return;
+  }
   introduce(now);
   tell(EntryKey::kJoined, encode_join_stamp(joined_), now);
   ready_.store = true;
@@ -206,6 +213,57 @@ Status Membership::set_slot_owner(uint16_t slot, const NodeId& node, TimeMs now)
   ownership_.set_owner(slot, node, now + kHintMs);
   pump(now);
   return Status();
+}
+
+Status Membership::give_slots(const SlotRanges& slots, const NodeId& shard, TimeMs now) {
+  const OwnershipState& own = epochs();
+  if (role_.primary || !own.slots.contains(slots) || slots.empty()) {
+    return Status::unavailable("the slots aren't this node's");
+  }
+  if (!own.given.empty()) return Status::unavailable("other slots are on their way already");
+  if (!primary_of_shard(shard)) return Status::unavailable("the target is no primary any more");
+  ownership_.give(slots, shard);
+  pump(now);
+  return Status();
+}
+
+void Membership::take_back_slots(TimeMs now) {
+  ownership_.take_back();
+  pump(now);
+}
+
+Status Membership::take_slots(const SlotRanges& slots, const NodeId& giver, TimeMs now) {
+  if (role_.primary || lost_data_ || health(now) == ClusterHealth::kCutOff) {
+    return Status::unavailable("this node can't serve now");
+  }
+  const SlotRanges others = slots.difference(epochs().slots);
+  if (!this->slots().slots_of(giver).contains(others)) {
+    return Status::unavailable("the slots are another node's");
+  }
+  if (!others.empty()) ownership_.take(others);
+  pump(now);
+  return Status();
+}
+
+void Membership::add_spare_slots(const SlotRanges& slots, TimeMs now) {
+  ownership_.add_spare(slots);
+  pump(now);
+}
+
+void Membership::remove_spare_slots(const SlotRanges& slots, TimeMs now) {
+  ownership_.remove_spare(slots);
+  pump(now);
+}
+
+NodeId Membership::primary_of_shard(const NodeId& shard) const {
+  NodeId found;
+  for (const MemberRecordPtr& member : members()) {
+    const auto role = decode_fact<RoleFact>(member->value(EntryKey::kRole));
+    if (!role.ok() || role->shard != shard || !role->is_primary()) continue;
+    // A primary that was replaced, and hasn't heard of it, owns nothing any more.
+    if (!found || slots().owns_slots(member->id)) found = member->id;
+  }
+  return found;
 }
 
 Status Membership::set_config_epoch(uint64_t epoch, TimeMs now) {

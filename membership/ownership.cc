@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 #include "storage/base/coding.h"
 
@@ -10,7 +11,8 @@ namespace {
 
 using Moving = std::vector<std::pair<uint16_t, NodeId>>;
 
-constexpr uint8_t kStateFormat = 1;
+constexpr uint8_t kStateFormat = 2;
+constexpr uint8_t kStateBeforeMoves = 1;
 
 void put_moving(std::string* out, const Moving& moving) {
   put_varint64(out, moving.size());
@@ -52,6 +54,9 @@ std::string encode(const OwnershipState& state) {
   state.slots.encode(&out);
   put_moving(&out, state.migrating);
   put_moving(&out, state.importing);
+  state.given.encode(&out);
+  out.append(state.given_to.bytes());
+  state.spare.encode(&out);
   return out;
 }
 
@@ -59,7 +64,7 @@ Result<OwnershipState> decode_ownership_state(std::string_view bytes) {
   OwnershipState state;
   ByteReader reader(bytes);
   uint8_t format = 0;
-  if (!reader.read_u8(&format) || format != kStateFormat) {
+  if (!reader.read_u8(&format) || (format != kStateFormat && format != kStateBeforeMoves)) {
     return Status::corruption("slot ownership: format " + std::to_string(format) + " is not known");
   }
   reader.read_varint64(&state.current_epoch);
@@ -72,11 +77,19 @@ Result<OwnershipState> decode_ownership_state(std::string_view bytes) {
   Result<SlotRanges> slots = SlotRanges::decode(&reader);
   if (!slots.ok()) return slots.status();
   state.slots = std::move(*slots);
-  if (!read_moving(&reader, &state.migrating) || !read_moving(&reader, &state.importing) ||
-      !reader.at_end()) {
+  if (!read_moving(&reader, &state.migrating) || !read_moving(&reader, &state.importing)) {
     return ill_formed;
   }
-  return state;
+  if (format != kStateBeforeMoves) {
+    Result<SlotRanges> given = SlotRanges::decode(&reader);
+    if (!given.ok()) return given.status();
+    if (!read_id(&reader, &state.given_to)) return ill_formed;
+    Result<SlotRanges> spare = SlotRanges::decode(&reader);
+    if (!spare.ok()) return spare.status();
+    state.given = std::move(*given);
+    state.spare = std::move(*spare);
+  }
+  return reader.at_end() ? Result<OwnershipState>(std::move(state)) : ill_formed;
 }
 
 Ownership::Ownership(const NodeId& self, OwnershipState stored, SlotMap map)
@@ -150,8 +163,34 @@ void Ownership::win(uint64_t epoch, const SlotRanges& slots) {
   observe_epoch(epoch);
   state_.config_epoch = epoch;
   state_.slots.add(slots);
-  primary_ = NodeId();
+  // As a replica it had what its primary had, whatever that was.
+  if (std::exchange(primary_, NodeId())) state_.spare.clear();
   claim_changed();
+}
+
+void Ownership::give(const SlotRanges& slots, const NodeId& shard) {
+  assert(state_.slots.contains(slots) && state_.given.empty());
+  state_.given = slots;
+  state_.given_to = shard;
+  ready_.persist = ready_.view_changed = true;
+}
+
+void Ownership::take_back() {
+  state_.given.clear();
+  state_.given_to = NodeId();
+  ready_.persist = ready_.view_changed = true;
+}
+
+void Ownership::take(const SlotRanges& slots) { win(next_epoch(), slots); }
+
+void Ownership::add_spare(const SlotRanges& slots) {
+  state_.spare.add(slots.difference(state_.slots));
+  ready_.persist = true;
+}
+
+void Ownership::remove_spare(const SlotRanges& slots) {
+  state_.spare.remove(slots);
+  ready_.persist = true;
 }
 
 void Ownership::claim_changed() {
@@ -160,6 +199,11 @@ void Ownership::claim_changed() {
                 [&](const auto& entry) { return !state_.slots.contains(entry.first); });
   std::erase_if(state_.importing,
                 [&](const auto& entry) { return state_.slots.contains(entry.first); });
+  const SlotRanges gone = state_.given.difference(state_.slots);
+  state_.given.remove(gone);
+  if (state_.given.empty()) state_.given_to = NodeId();
+  state_.spare.add(gone);
+  state_.spare.remove(state_.slots);
   ready_.persist = true;
   ready_.publish = true;
   may_collide_ = true;

@@ -16,6 +16,12 @@
 //   4. Epochs never fall, across restarts: state() is stored before anything that speaks of it is
 //      sent.
 //
+// Slots on the move (server/cluster/slot_mover.h). Their owner *gives* them to a shard: from then on
+// it serves them no longer, and the primary of that shard may take them, under a new epoch. Until
+// that is heard of, the owner goes on claiming them, so that whoever takes its place takes them with
+// the rest. *Spare* rows are those of slots of another node of which nothing is here that their
+// owner hasn't got: what was given away, or has come and was never given.
+//
 // Thread safety: none; one thread. SlotMap copies may go to others.
 #pragma once
 
@@ -39,12 +45,15 @@ struct OwnershipState {
   SlotRanges slots;              // claimed
   std::vector<std::pair<uint16_t, NodeId>> migrating;  // ascending by slot; to whom
   std::vector<std::pair<uint16_t, NodeId>> importing;  // ascending by slot; from whom
+  SlotRanges given;                                    // among `slots`
+  NodeId given_to;                                     // a shard
+  SlotRanges spare;                                    // none of `slots`
   bool operator==(const OwnershipState&) const = default;
 };
 
-/// state := format:u8=1 current:varint config:varint last_vote:varint voted_for:id voted_over:id
-///          ranges moving moving;  moving := count:varint (slot:u16 id)*      (migrating, then
-///          importing)
+/// state := format:u8=2 current:varint config:varint last_vote:varint voted_for:id voted_over:id
+///          ranges moving moving ranges id ranges;  moving := count:varint (slot:u16 id)*
+///          (slots, migrating, importing, given, given_to, spare). Format 1 ends behind importing.
 std::string encode(const OwnershipState& state);
 /// kCorruption when the bytes are not what encode() writes.
 Result<OwnershipState> decode_ownership_state(std::string_view bytes);
@@ -112,6 +121,18 @@ class Ownership {
   void vote_withdrawn();
   /// This node won `slots` (election, takeover) under `epoch`: it claims them with it.
   void win(uint64_t epoch, const SlotRanges& slots);
+
+  // Slots on the move. What may be done is decided by the caller.
+
+  /// `slots` are this node's, and nothing is given yet.
+  void give(const SlotRanges& slots, const NodeId& shard);
+  /// What was given, and can't have been taken, is served again.
+  void take_back();
+  /// They were given to this node's shard: claims them under a new epoch.
+  void take(const SlotRanges& slots);
+  /// Rows of these, of other nodes, are copies from now on; or there are none any more.
+  void add_spare(const SlotRanges& slots);
+  void remove_spare(const SlotRanges& slots);
 
   // CLUSTER commands. What may be asked of a replica is decided by the caller.
 

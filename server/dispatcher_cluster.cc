@@ -45,6 +45,7 @@ std::string Dispatcher::redirection(const Client& client, Request& request, Turn
   const ClusterGate& gate = server_.cluster->gate();
   if (turn.routing == nullptr) turn.routing = gate.routing();
   if (turn.routing == nullptr) return std::string(kClusterDown);
+  turn.tick.judged_by(turn.routing->generation);
   // Where shard channels belong no key is looked up, and any node of the shard will do.
   const bool of_channels = (spec.flags & kPubSub) != 0;
   if (!of_channels && moves_here(*turn.routing, keys)) {

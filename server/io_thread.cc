@@ -111,6 +111,7 @@ void IoThread::refresh_config() {
 void IoThread::run_tick() {
   refresh_config();
   current_.swap(ready_);
+  tick_.judged_by(UINT64_MAX);
   Turn turn{
       tick_, stats_, *config_, server_.clock.wall_ms(), Turn::Clock::now(), Turn::kMaxCommands, {}};
   size_t executed = 0;

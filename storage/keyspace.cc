@@ -257,7 +257,7 @@ Status Keyspace::start_replication(const ReplicationLogOptions& options, const L
   change.position.begin_lineage(first);
   change.writer = true;
   std::unique_ptr<EngineBatch> batch = engine_.new_batch();
-  Status written = (*log)->stage(&change, *batch);
+  Status written = (*log)->stage(&change, UINT64_MAX, *batch);
   if (written.ok()) written = engine_.write(*batch);
   if (!written.ok()) return written;
   (*log)->publish();

@@ -44,11 +44,13 @@ bool purges(const LogItem& item) {
 Status take_over_item(Tick& tick, const LogItem& item, LogApplier::Purged purged) {
   using Purged = LogApplier::Purged;
   if (purges(item)) {
-    if (purged == Purged::kTaken) return {};
-    if (item.kind == LogItem::Kind::kPurge && purged == Purged::kTold) {
+    if (purged == Purged::kTaken || purged == Purged::kReturned) return {};
+    if (item.kind == LogItem::Kind::kPurgeWatermark && purged == Purged::kMoved) return {};
+    if (item.kind == LogItem::Kind::kPurge && purged != Purged::kDropped) {
       return tick.purge_row(item.row_key, item.stamp, Tick::Alive::kGoesIfNotOurs).status();
     }
-  } else if (item.kind == LogItem::Kind::kRow && purged == Purged::kDropped) {
+  } else if (item.kind == LogItem::Kind::kRow &&
+             (purged == Purged::kDropped || purged == Purged::kReturned)) {
     Result<bool> was_purged = tick.was_purged(item.row_key, item.row_value);
     if (!was_purged.ok()) return was_purged.status();
     if (*was_purged) return {};
@@ -116,6 +118,30 @@ Status LogApplier::purge(HlcStamp watermark, std::span<const PurgedRow> rows) {
   });
 }
 
+Status LogApplier::remove(std::span<const PurgedRow> rows) {
+  return commit(std::nullopt, [&](Tick& tick) {
+    const Status role = log().check_writer();
+    if (!role.ok()) return role;
+    for (const PurgedRow& row : rows) {
+      const Result<bool> gone = tick.purge_row(row.row_key, row.stamp, Tick::Alive::kGoes);
+      if (!gone.ok()) return gone.status();
+    }
+    return Status();
+  });
+}
+
+Status LogApplier::restamp(std::span<const PurgedRow> rows, HlcStamp floor) {
+  return commit(std::nullopt, [&](Tick& tick) {
+    const Status role = log().check_writer();
+    if (!role.ok()) return role;
+    for (const PurgedRow& row : rows) {
+      const Result<bool> anew = tick.restamp_row(row.row_key, floor);
+      if (!anew.ok()) return anew.status();
+    }
+    return Status();
+  });
+}
+
 Result<LogPoint> LogApplier::pause_writes() {
   Tick tick(keyspace_);
   tick.begin_command(0, ReadTier::kDisk);
@@ -131,6 +157,13 @@ void LogApplier::resume_writes() {
   tick.begin_command(0, ReadTier::kDisk);
   tick.begin_write();
   log().set_paused(false);
+}
+
+void LogApplier::fence(uint64_t generation) {
+  Tick tick(keyspace_);
+  tick.begin_command(0, ReadTier::kDisk);
+  tick.begin_write();
+  log().fence(generation);
 }
 
 Status LogApplier::stop_writing(Keep keep) {

@@ -4,6 +4,8 @@
 //   a primary    begin_lineage()   when it starts, and when it is promoted
 //                take_over()       rows that a node hands over which others don't have
 //                purge()           rows that all replicas are proved to hold as dead
+//                remove()          rows of slots that have gone to another node
+//                restamp()         rows that a flush of the node that gets them would kill
 //                pause_writes()    so that a replica can take its place without losing any
 //   a follower   stop_writing()    before anything else
 //                follow()          from the point up to which its log is that of the primary
@@ -54,6 +56,11 @@ class LogApplier {
     /// He comes from another shard: purges there were proved of other replicas and say nothing
     /// here, nor do those here of his rows.
     kTaken,
+    /// The same, and he owns the slots of the rows: what he has purged of them goes, as with kTold.
+    kMoved,
+    /// He comes from another shard, and the rows from slots that are this one's: those that were
+    /// purged here are dropped; what he has purged says nothing.
+    kReturned,
   };
   Result<LogPoint> take_over(std::string_view records, Purged purged = Purged::kDropped);
   /// Raises the purge watermark and removes those of `rows` that Tick::purge_row() lets go, in one
@@ -62,16 +69,25 @@ class LogApplier {
   /// is enough. kUnavailable when this node isn't the writer; nothing has changed then, nor after
   /// another error.
   Status purge(HlcStamp watermark, std::span<const PurgedRow> rows);
+  /// Removes rows for good, dead or alive, as long as nothing of them is newer than it was: of slots
+  /// that are another node's, who has them. Errors as purge().
+  Status remove(std::span<const PurgedRow> rows);
+  /// Writes those of the rows that are alive anew, with versions above `floor` (Tick::restamp_row()).
+  /// Errors as purge().
+  Status restamp(std::span<const PurgedRow> rows, HlcStamp floor);
   /// No tick changes rows from here on, until resume_writes() or a change of roles. Returns where
   /// the log stands. kUnavailable when this node isn't the writer.
   Result<LogPoint> pause_writes();
   void resume_writes();
+  /// ReplicationLog::fence().
+  void fence(uint64_t generation);
 
   /// What of this node's data counts for those whom it is going to follow.
   enum class Keep {
     kLog,      // the log: they have a part of it
     kRows,     // they have nothing of the log, and may lack some of the rows
     kNothing,  // they need nothing from here
+    kCopies,   // the same, and what is here may be what they have
   };
   /// From here on this node takes no writes of its own.
   Status stop_writing(Keep keep = Keep::kLog);

@@ -7,6 +7,9 @@
 // and, whatever the watermark,
 //   3. rows that a flush has killed: nobody takes them in where its stamp is known.
 //
+// The same walk finds the rows of slots that this node is to be rid of, or that another node's flush
+// would kill (scan_rows()).
+//
 // Each call looks at the store as of then; between two of them it goes on without a snapshot.
 //
 // Thread safety: any thread. Reads the disk, so it belongs on a thread that may wait.
@@ -42,5 +45,10 @@ struct PurgeScan {
 /// when a row can't be read for what it is, or what the engine met.
 Result<PurgeScan> scan_purgeable(Keyspace& keyspace, uint16_t first_slot, uint16_t last_slot,
                                  HlcStamp watermark, std::string_view from, uint64_t max_rows);
+
+/// As scan_purgeable(), of all rows with a version up to `newest_version`, dead or alive. `stamp` is
+/// the newest in the row.
+Result<PurgeScan> scan_rows(Keyspace& keyspace, uint16_t first_slot, uint16_t last_slot,
+                            HlcStamp newest_version, std::string_view from, uint64_t max_rows);
 
 }  // namespace syntropy

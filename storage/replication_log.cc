@@ -119,7 +119,10 @@ uint64_t ReplicationLog::held_bytes() const {
   return held_bytes_;
 }
 
-Status ReplicationLog::check_writer() const {
+Status ReplicationLog::check_writer(uint64_t generation) const {
+  if (writer() && generation < fence_.load(std::memory_order_acquire)) {
+    return Status::unavailable("slots have gone to another node meanwhile");
+  }
   if (writer() && !paused_.load(std::memory_order_acquire)) return {};
   if (writer()) return Status::unavailable("writes are paused: another node is about to take over");
   return Status::unavailable("this node follows another one and takes no writes of its own");
@@ -139,10 +142,10 @@ void ReplicationLog::stage_records(std::string records, EngineBatch& batch) {
   staged_.records = std::move(records);
 }
 
-Status ReplicationLog::stage(const LogChange* change, EngineBatch& batch) {
+Status ReplicationLog::stage(const LogChange* change, uint64_t generation, EngineBatch& batch) {
   staged_ = {};
   if (change == nullptr) {
-    const Status role = check_writer();
+    const Status role = check_writer(generation);
     if (!role.ok()) return role;
     Result<std::string> record = builder_.take();
     if (!record.ok()) return record.status();

@@ -112,18 +112,23 @@ class ReplicationLog {
   /// else goes on: a manual failover. A change of roles ends it. Under the keyspace's lock.
   void set_paused(bool paused) { paused_.store(paused, std::memory_order_release); }
 
+  /// Ticks that change rows on the strength of an older number (Tick::judged_by()) are refused from
+  /// here on. Under the keyspace's lock.
+  void fence(uint64_t generation) { fence_.store(generation, std::memory_order_release); }
+
   // --- for commits, under the keyspace's lock
   // ------------------------------------------------------
 
   /// The record that the rows of a tick go to.
   LogRecordBuilder& builder() { return builder_; }
-  /// Whether a tick may change rows. kUnavailable: this node isn't the writer.
-  Status check_writer() const;
+  /// Whether a tick may change rows. kUnavailable: this node isn't the writer, or the tick was
+  /// judged before the fence.
+  Status check_writer(uint64_t generation = UINT64_MAX) const;
   /// Puts into `batch` what the log has to remember: of `change`, or, if that is null, of the
   /// record in builder(). publish() follows when the batch is written; else nothing does.
   /// kUnavailable: `change` is not for the role that this node has now; kInvalidArgument: the
   /// records don't begin where the log ends, or are too large.
-  Status stage(const LogChange* change, EngineBatch& batch);
+  Status stage(const LogChange* change, uint64_t generation, EngineBatch& batch);
   void publish();
   void notify() const {
     if (listener_) listener_();
@@ -154,6 +159,7 @@ class ReplicationLog {
   std::atomic<uint64_t> offset_{0};
   std::atomic<bool> writer_{false};
   std::atomic<bool> paused_{false};
+  std::atomic<uint64_t> fence_{0};
 
   // Guarded by the keyspace's lock.
   LogRecordBuilder builder_;

@@ -63,6 +63,9 @@ class Tick {
   void begin_shared();
   void end_shared();
   bool holds_lock() const { return lock_ != Lock::kNone; }
+  /// Whose the rows are was judged by what was known under this number: commit() fails when that
+  /// has been fenced off meanwhile (ReplicationLog::fence()). UINT64_MAX: it doesn't matter.
+  void judged_by(uint64_t generation) { generation_ = generation; }
 
   /// Undoes what the current command wrote.
   void rollback_command();
@@ -164,8 +167,11 @@ class Tick {
   /// none, or something of it is newer than `stamp` (newest_stamp_of()), or, in a tick that changes
   /// no log, it is alive as of now_ms(), unless `alive` says that it goes. Counts and expiry index follow.
   /// What is written in its place is stamped above `stamp`. Errors as merge_row().
-  enum class Alive { kStays, kGoesIfNotOurs };
+  enum class Alive { kStays, kGoesIfNotOurs, kGoes };
   Result<bool> purge_row(std::string_view row_key, HlcStamp stamp, Alive alive = Alive::kStays);
+  /// Writes what is alive there anew, with a version above `floor`: as it is, but that a counter
+  /// begins again from its sum. False when there is nothing alive. Errors as merge_row().
+  Result<bool> restamp_row(std::string_view row_key, HlcStamp floor);
   /// From here on Keyspace::purged_up_to() is at least `stamp`, which is not UINT64_MAX, and all
   /// that is written here is stamped above it.
   void raise_purge_watermark(HlcStamp stamp);
@@ -297,6 +303,7 @@ class Tick {
   std::vector<Due> drained_;
   ExpiryWatermark watermark_;  // where draining stands with drained_, when has_watermark_
   bool has_watermark_ = false;
+  uint64_t generation_ = UINT64_MAX;
   std::optional<LogChange> log_change_;
   bool log_staged_ = false;
   std::vector<CountDelta> count_delta_;  // by physical number

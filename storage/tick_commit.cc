@@ -211,7 +211,7 @@ Status Tick::stage_log() {
     }
     if (record.empty()) return {};  // local records alone
   }
-  const Status staged = log.stage(log_change_ ? &*log_change_ : nullptr, *batch_);
+  const Status staged = log.stage(log_change_ ? &*log_change_ : nullptr, generation_, *batch_);
   log_staged_ = staged.ok();
   return staged;
 }

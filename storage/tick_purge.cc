@@ -57,9 +57,34 @@ Result<bool> Tick::purge_row(std::string_view row_key, HlcStamp stamp, Alive ali
   const Result<HlcStamp> newest = newest_stamp_of(*row);
   if (!newest.ok()) return newest.status();
   if (*newest > stamp) return false;
-  const bool may_live = !log_change_ && (alive == Alive::kStays || is_ours(*row));
+  const bool may_live =
+      !log_change_ && (alive == Alive::kStays || (alive == Alive::kGoesIfNotOurs && is_ours(*row)));
   if (may_live && live(*row, (*at)->db)) return false;
   remove_row(**at, stamp);
+  return true;
+}
+
+Result<bool> Tick::restamp_row(std::string_view row_key, HlcStamp floor) {
+  const Result<Located*> at = locate_given(row_key);
+  if (!at.ok()) return at.status();
+  if (!(*at)->row) return false;
+  const Result<RowView> row = decode_row((*at)->row->value());
+  if (!row.ok()) return row.status();
+  if (!live(*row, (*at)->db)) return false;
+  RowView anew = *row;
+  std::string sum;
+  if (row->kind == RowKind::kCounter) {
+    const Result<int64_t> value = counter_value_saturated(*row);
+    if (!value.ok()) return value.status();
+    sum = std::to_string(*value);
+    anew.kind = RowKind::kString;
+    anew.payload = sum;
+  }
+  const HlcStamp above = std::max({floor, write_floor(**at), expiry_version_of(*row).stamp});
+  anew.version = Version{stamp_above(above), keyspace_.writer_id_};
+  std::string encoded;
+  encode_row(anew, &encoded);
+  write_encoded(**at, encoded);
   return true;
 }
 

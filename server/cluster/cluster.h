@@ -73,6 +73,8 @@ struct ReplicationStatus {
   uint64_t output_bytes = 0;
 };
 
+class SlotMover;
+
 class Cluster {
  public:
   virtual ~Cluster() = default;
@@ -119,6 +121,7 @@ class Cluster {
   // --- on the loop -------------------------------------------------------------------------------
 
   virtual Membership& membership() = 0;
+  virtual SlotMover& mover() = 0;
   /// After calls to membership(): obeys what it wants done.
   virtual void settle() = 0;
   virtual TimeMs now() const = 0;

@@ -16,6 +16,8 @@ constexpr TimeMs kLoadPeriodMs = 5000;
 constexpr TimeMs kPauseGraceMs = 10;
 constexpr TimeMs kStoreRetryMs = 200;
 constexpr TimeMs kStrangerLogMs = 1000;
+constexpr TimeMs kMovePauseGraceMs = 500;  // while slots are being given away it can't be ended
+constexpr TimeMs kSecureMs = 500;  // for replicas to have what came with a move
 
 Status no_guarantee(std::string_view why) {
   return Status::unavailable(std::string(why) +
@@ -38,6 +40,7 @@ ClusterNode::ClusterNode(const Parts& parts, const ClusterNodeOptions& options,
                          const StateStore::Stored& stored)
     : transport_(parts.transport),
       keyspace_(parts.keyspace),
+      work_(parts.work),
       clock_(parts.clock),
       random_(parts.random),
       options_(options),
@@ -50,6 +53,19 @@ ClusterNode::ClusterNode(const Parts& parts, const ClusterNodeOptions& options,
                     .others_of_shard = [this] { return others_of_shard(); },
                     .settled = [this] { on_settled(); },
                     .pumped = [this] { settle(); }}),
+      mover_(parts.keyspace, parts.trees, parts.transport, parts.work, parts.clock, parts.random,
+             options.mover,
+             {.membership = [this]() -> Membership& { return *membership_; },
+              .locate = [this](const NodeId& node) { return locate(node); },
+              .leading = [this] { return !membership_->primary() && replication_.leading(); },
+              .pause = [this](TimeMs most_ms,
+                              auto paused) { pause_for_move(most_ms, std::move(paused)); },
+              .resume = [this] { end_move_pause(); },
+              .complete = [this](TimeMs most_ms,
+                                 auto done) { await_shard(most_ms, std::move(done)); },
+              .settle = [this] { return settle_move(); },
+              .secure = [this](auto done) { secure(std::move(done)); },
+              .pumped = [this] { settle(); }}),
       joining_(stored.joining),
       shard_(membership_->shard()) {}
 
@@ -79,6 +95,7 @@ Status ClusterNode::start() {
 
 void ClusterNode::stop() {
   transport_.stop();
+  mover_.stop();
   replication_.stop();
 }
 
@@ -86,6 +103,7 @@ void ClusterNode::set_options(const ClusterNodeOptions& options) {
   post([this, options] {
     options_ = options;
     replication_.set_options(options.replication);
+    mover_.set_options(options.mover);
     membership_->set_options(options.membership, now());
     membership_->set_address(options.address, now());
     routing_due_ = true;
@@ -138,24 +156,36 @@ void ClusterNode::on_stranger(const PeerAddress& address, const Status& why) {
 void ClusterNode::on_stream_open(StreamId stream, const Remote& remote, uint8_t purpose) {
   // Nobody copies from a node that has lost its data.
   const bool refused = !remote.outbound && membership_->has_lost_data();
-  if (refused || !replication_.on_open(stream, remote, purpose)) transport_.close_stream(stream);
+  if (refused || !(replication_.on_open(stream, remote, purpose) ||
+                   mover_.on_open(stream, remote, purpose))) {
+    transport_.close_stream(stream);
+  }
   settle();
 }
 
 Status ClusterNode::on_stream_frame(StreamId stream, uint8_t type, std::string_view payload) {
-  const Status taken = replication_.on_frame(stream, type, payload);
+  const Status taken = mover_.has(stream) ? mover_.on_frame(stream, type, payload)
+                                          : replication_.on_frame(stream, type, payload);
   rearm();
   return taken;
 }
 
 void ClusterNode::on_stream_writable(StreamId stream) {
-  replication_.on_writable(stream);
+  if (mover_.has(stream)) {
+    mover_.on_writable();
+  } else {
+    replication_.on_writable(stream);
+  }
   rearm();
 }
 
 void ClusterNode::on_stream_closed(StreamId stream, const Status& why) {
   spdlog::debug("a stream was closed: {}", why.message());
-  replication_.on_closed(stream);
+  if (mover_.has(stream)) {
+    mover_.on_closed(stream);
+  } else {
+    replication_.on_closed(stream);
+  }
   rearm();
 }
 
@@ -169,12 +199,13 @@ void ClusterNode::on_alarm(TimeMs now) {
   if (now >= pause_log_at_) stop_log();
   if (membership_->next_deadline() <= now) membership_->tick(now);
   if (replication_.next_deadline() <= now) replication_.tick(now);
+  if (mover_.next_deadline() <= now) mover_.tick(now);
   settle();
 }
 
 void ClusterNode::rearm() {
   TimeMs at = std::min(membership_->next_deadline(), replication_.next_deadline());
-  at = std::min(at, pause_log_at_);
+  at = std::min({at, pause_log_at_, mover_.next_deadline()});
   if (options_.load) at = std::min(at, load_due_);
   if (unstored_) at = std::min(at, store_retry_at_);
   transport_.set_alarm(at);
@@ -222,11 +253,19 @@ void ClusterNode::obey(MembershipReady& ready, TimeMs at) {
   if (!unstored_) send(ready);
   log_events(ready);
   if (ready.routing_changed || !ready.moves.empty()) routing_due_ = true;
+  if (!ready.moves.empty()) {
+    // Not at once: this may be what a move has asked for.
+    transport_.post([this] {
+      mover_.tick(now());
+      settle();
+    });
+  }
   if (ready.follow) change_role(*ready.follow);
   if (ready.pause_writes_until != 0) pause_writes(ready.pause_writes_until, at);
   if (ready.resume_writes) resume_writes();
   for (const NodeId& node : ready.removed) {
     replication_.drop(node);
+    mover_.drop(node);
     transport_.disconnect(node);
   }
 }
@@ -274,12 +313,18 @@ StateStore::Keep ClusterNode::what_to_keep(const MembershipReady& ready) const {
   const std::optional<MemberView> primary = membership_->member(*ready.follow);
   if (primary && primary->role.shard && primary->role.shard == shard_) return joining_;
   const NodeId& self = membership_->self();
-  const bool lost = std::any_of(ready.moves.begin(), ready.moves.end(),
-                                [&](const SlotMove& move) { return move.from == self; });
-  return lost ? StateStore::Keep::kRows : StateStore::Keep::kNothing;
+  SlotRanges lost;
+  for (const SlotMove& move : ready.moves) {
+    if (move.from == self) lost.add(move.range);
+  }
+  if (lost.empty()) return StateStore::Keep::kNothing;
+  // What was given away was proved to be there.
+  const bool given = membership_->epochs().spare.contains(lost);
+  return given ? StateStore::Keep::kCopies : StateStore::Keep::kRows;
 }
 
 void ClusterNode::change_role(const NodeId& primary) {
+  mover_.leave_role();
   resume_writes();
   shard_ = membership_->shard();
   routing_due_ = true;
@@ -302,6 +347,10 @@ void ClusterNode::on_settled() {
 }
 
 void ClusterNode::pause_writes(TimeMs until, TimeMs at) {
+  if (std::exchange(paused_for_move_, false)) {
+    move_paused_ = {};
+    mover_.interrupted();
+  }
   paused_ = true;
   if (options_.pause_clients && until > at) options_.pause_clients(until - at);
   pause_log_at_ = at + kPauseGraceMs;
@@ -311,12 +360,62 @@ void ClusterNode::stop_log() {
   pause_log_at_ = Transport::kNoAlarm;
   replication_.pause_writes([this](const LogPoint& point) {
     if (!paused_) return;
+    if (paused_for_move_) {
+      if (const auto told = std::exchange(move_paused_, {})) told(Status());
+      return;
+    }
     membership_->writes_paused(point.lineage, point.offset, now());
     settle();
   });
 }
 
+// As for a failover, but that this node stays what it is.
+void ClusterNode::pause_for_move(TimeMs most_ms, std::function<void(const Status&)> paused) {
+  if (paused_) return paused(Status::unavailable("writes are paused for a failover"));
+  paused_ = paused_for_move_ = true;
+  move_paused_ = std::move(paused);
+  if (options_.pause_clients) options_.pause_clients(most_ms + kMovePauseGraceMs);
+  pause_log_at_ = now() + kPauseGraceMs;
+  rearm();
+}
+
+void ClusterNode::await_shard(TimeMs most_ms, std::function<void(const Status&)> done) {
+  const Status away = Status::unavailable("a node of this shard is away: wait for it, or forget it");
+  const std::optional<std::vector<NodeId>> others = others_of_shard();
+  if (!others || !replication_.followed_by(*others)) return done(away);
+  if (most_ms == 0) return done(Status());
+  replication_.wait(log().offset(), others->size(), now() + most_ms,
+                    [done, away](bool met, uint64_t) { done(met ? Status() : away); });
+}
+
+void ClusterNode::end_move_pause() {
+  if (paused_for_move_) resume_writes();
+}
+
+// True when what was given is stored, told to those who serve clients, and all that they have
+// judged by what was before is over.
+bool ClusterNode::settle_move() {
+  settle();
+  return !unstored_ && fenced_ == generation_;
+}
+
+void ClusterNode::secure(std::function<void(const Status&)> done) {
+  work_.change([this, done = std::move(done)] {
+    const Status synced = keyspace_.engine().sync();
+    post([this, synced, done] {
+      if (!synced.ok()) return done(synced);
+      const size_t needed = replicas_needed(WriteAcks::kMajority, replicas_of_shard());
+      replication_.wait(log().offset(), needed, now() + kSecureMs, [done](bool met, uint64_t) {
+        done(met ? Status() : Status::unavailable("too few replicas hold it"));
+      });
+      settle();
+    });
+  });
+}
+
 void ClusterNode::resume_writes() {
+  paused_for_move_ = false;
+  move_paused_ = {};
   if (!paused_.exchange(false)) return;
   pause_log_at_ = Transport::kNoAlarm;
   replication_.resume_writes();
@@ -341,9 +440,29 @@ void ClusterNode::log_events(const MembershipReady& ready) const {
 void ClusterNode::publish() {
   if (!routing_due_ || (!membership_->primary() && !replication_.leading())) return;
   routing_due_ = false;
-  const std::shared_ptr<const Routing> routing =
-      make_routing(*membership_, options_.membership.require_full_coverage);
+  replication_.set_foreign(SlotRanges::all().difference(membership_->epochs().slots));
+  const SlotRanges& given = membership_->epochs().given;
+  const bool newly_given = !given.empty() && given != told_given_;
+  told_given_ = given;
+  if (newly_given) ++generation_;
+  std::shared_ptr<const Routing> routing =
+      make_routing(*membership_, options_.membership.require_full_coverage, generation_);
+  if (options_.mover.fault == SlotMover::Fault::kServeGiven) {
+    auto all = std::make_shared<Routing>(*routing);
+    all->given.clear();
+    routing = std::move(all);
+  }
   gate().publish(routing);
+  if (newly_given) {
+    work_.change([this, generation = generation_] {
+      LogApplier(keyspace_).fence(generation);
+      post([this, generation] {
+        fenced_ = generation;
+        mover_.tick(now());
+        settle();
+      });
+    });
+  }
   if (options_.rerouted) options_.rerouted(*membership_, *routing);
 }
 
@@ -456,6 +575,7 @@ Status ClusterNode::reset(bool hard) {
   membership_->set_address(options_.address, now());
   shard_ = membership_->shard();
   routing_due_ = true;
+  mover_.leave_role();
   if (was_replica) replication_.lead(true);
   settle();
   return Status();

@@ -8,6 +8,7 @@
 //        +------------------------- obey() -----------> lead(), follow()
 //                                        |
 //                                        +--> ClusterGate: Routing, serve_until
+//                                        +--> SlotMover: slots that come and go
 //
 // Invariants
 //   1. Nothing leaves before what membership had to remember is durable. While that can't be
@@ -31,6 +32,7 @@
 #include "rpc/transport.h"
 #include "server/cluster/cluster.h"
 #include "server/cluster/replication_driver.h"
+#include "server/cluster/slot_mover.h"
 #include "server/cluster/state_store.h"
 #include "server/cluster/store_work.h"
 #include "storage/base/clock.h"
@@ -51,6 +53,7 @@ enum class ClusterFault : uint8_t {
 struct ClusterNodeOptions {
   MembershipOptions membership;
   ReplicationDriver::Options replication;
+  SlotMover::Options mover;
   /// What others are told. An empty host: what they see.
   AddressFact address;
   /// Makes the writes of clients wait for so long, and ends that (manual failover).
@@ -103,6 +106,7 @@ class ClusterNode final : public Cluster, private TransportHandler {
   std::vector<LinkInfo> links() const override { return transport_.links(); }
   TransportStats traffic() const override { return transport_.stats(); }
   Membership& membership() override { return *membership_; }
+  SlotMover& mover() override { return mover_; }
   void settle() override;
   TimeMs now() const override { return transport_.now(); }
   Status reset(bool hard) override;
@@ -134,6 +138,11 @@ class ClusterNode final : public Cluster, private TransportHandler {
   void on_settled();
   void pause_writes(TimeMs until, TimeMs at);
   void stop_log();
+  void pause_for_move(TimeMs most_ms, std::function<void(const Status&)> paused);
+  void end_move_pause();
+  void await_shard(TimeMs most_ms, std::function<void(const Status&)> done);
+  bool settle_move();
+  void secure(std::function<void(const Status&)> done);
   void resume_writes();
   void log_events(const MembershipReady& ready) const;
   void publish();
@@ -144,12 +153,14 @@ class ClusterNode final : public Cluster, private TransportHandler {
 
   Transport& transport_;
   Keyspace& keyspace_;
+  StoreWork& work_;
   Clock& clock_;
   Random& random_;
   ClusterNodeOptions options_;
   StateStore states_;
   std::unique_ptr<Membership> membership_;
   ReplicationDriver replication_;
+  SlotMover mover_;
 
   StateStore::Keep joining_;  // until the log has changed its role
   NodeId shard_;              // when the role changed last
@@ -160,6 +171,11 @@ class ClusterNode final : public Cluster, private TransportHandler {
   TimeMs store_retry_at_ = 0;
   bool routing_due_ = true;
   std::atomic<bool> paused_{false};
+  bool paused_for_move_ = false;
+  std::function<void(const Status&)> move_paused_;  // to be told
+  SlotRanges told_given_;                           // to those who serve clients
+  uint64_t generation_ = 0;                         // Routing::generation
+  uint64_t fenced_ = 0;                             // nothing older is executed
   TimeMs pause_log_at_ = Transport::kNoAlarm;
   TimeMs load_due_ = 0;
   std::optional<TimeMs> stranger_logged_at_;

@@ -36,9 +36,11 @@ bool all_served(const Membership& membership) {
 
 }  // namespace
 
-std::shared_ptr<const Routing> make_routing(const Membership& membership, bool full_coverage) {
+std::shared_ptr<const Routing> make_routing(const Membership& membership, bool full_coverage,
+                                            uint64_t generation) {
   auto routing = std::make_shared<Routing>();
   routing->self = membership.self();
+  routing->generation = generation;
   routing->primary = membership.primary();
   routing->covered = !full_coverage || all_served(membership);
   for (const MemberRecordPtr& member : membership.members()) {
@@ -61,6 +63,7 @@ std::shared_ptr<const Routing> make_routing(const Membership& membership, bool f
   }
   routing->migrating = moving(*routing, membership.epochs().migrating);
   routing->importing = moving(*routing, membership.epochs().importing);
+  routing->given = membership.epochs().given;
   return routing;
 }
 

@@ -10,7 +10,8 @@
 
 namespace syntropy {
 
-/// `full_coverage`: cluster-require-full-coverage.
-std::shared_ptr<const Routing> make_routing(const Membership& membership, bool full_coverage);
+/// `full_coverage`: cluster-require-full-coverage. `generation`: Routing::generation.
+std::shared_ptr<const Routing> make_routing(const Membership& membership, bool full_coverage,
+                                            uint64_t generation);
 
 }  // namespace syntropy

@@ -9,6 +9,7 @@ constexpr std::string_view kDownForWrites =
     "CLUSTERDOWN The cluster is down and only accepts read commands";
 constexpr std::string_view kNotServed = "CLUSTERDOWN Hash slot not served";
 constexpr std::string_view kCrossSlot = "CROSSSLOT Keys in request don't hash to the same slot";
+constexpr std::string_view kOnItsWay = "TRYAGAIN The slot is on its way to another node";
 constexpr std::string_view kTryAgain = "TRYAGAIN Multiple keys request during rehashing of slot";
 
 std::string go_to(std::string_view how, uint16_t slot, const Routing::Node& node) {
@@ -60,6 +61,7 @@ std::string redirect(const Routing& routing, const RequestKeys& keys, const Requ
     if (terms.writes) return std::string(kDownForWrites);
   }
   const bool mine = owner->id == routing.self;
+  if (mine && routing.given.contains(slot)) return std::string(kOnItsWay);
   if (const Routing::Moving* to = find(routing.migrating, slot); mine && to != nullptr) {
     if (keys.missing() == 0) return {};
     if (keys.found() != 0) return std::string(kTryAgain);

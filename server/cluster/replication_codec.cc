@@ -24,6 +24,12 @@ enum Type : uint8_t {
   kCompare,
   kAskAck,
   kReply,
+  kSlotOffer = 64,
+  kSlotAccept,
+  kSlotRefusal,
+  kSlotConfirm,
+  kSlotReady,
+  kSlotGrant,
 };
 
 // --- writing -------------------------------------------------------------------------------------
@@ -49,6 +55,7 @@ void put_piece(std::string* out, const StreamPiece& piece) {
 void put_marks(std::string* out, const StoreMarks& marks) {
   put_fixed64_le(out, marks.clock);
   put_fixed64_le(out, marks.purged);
+  marks.foreign.encode(out);
   out->append(marks.flushes);
 }
 
@@ -140,6 +147,38 @@ uint8_t put(std::string* out, const ReplyAck& message) {
   return kReplyAck;
 }
 
+uint8_t put(std::string* out, const SlotOffer& message) {
+  out->push_back(message.hand_over ? 1 : 0);
+  message.slots.encode(out);
+  return kSlotOffer;
+}
+
+uint8_t put(std::string* out, const SlotAccept& message) {
+  put_fixed64_le(out, message.flushed);
+  return kSlotAccept;
+}
+
+uint8_t put(std::string* out, const SlotRefusal& message) {
+  out->push_back(message.later ? 1 : 0);
+  out->append(message.reason);
+  return kSlotRefusal;
+}
+
+uint8_t put(std::string* out, const SlotConfirm& message) {
+  put_varint64(out, message.round);
+  return kSlotConfirm;
+}
+
+uint8_t put(std::string* out, const SlotReady& message) {
+  put_varint64(out, message.round);
+  return kSlotReady;
+}
+
+uint8_t put(std::string* out, const SlotGrant& message) {
+  message.slots.encode(out);
+  return kSlotGrant;
+}
+
 template <class Variant>
 ReplicationFrame encode_any(const Variant& message) {
   ReplicationFrame frame;
@@ -204,9 +243,16 @@ bool read_history(ByteReader* in, History* history) {
   return true;
 }
 
+bool read_ranges(ByteReader* in, SlotRanges* slots) {
+  Result<SlotRanges> decoded = SlotRanges::decode(in);
+  if (!decoded.ok()) return false;
+  *slots = std::move(*decoded);
+  return true;
+}
+
 bool read_marks(ByteReader* in, StoreMarks* marks) {
   return in->read_fixed64_le(&marks->clock) && in->read_fixed64_le(&marks->purged) &&
-         read_rest(in, &marks->flushes);
+         read_ranges(in, &marks->foreign) && read_rest(in, &marks->flushes);
 }
 
 bool read(ByteReader* in, Follow* message) {
@@ -260,6 +306,17 @@ bool read(ByteReader* in, ReplyAck* message) {
   return in->read_varint64(&message->round) && in->read_varint64(&message->received);
 }
 
+bool read(ByteReader* in, SlotOffer* message) {
+  return read_flag(in, &message->hand_over) && read_ranges(in, &message->slots);
+}
+bool read(ByteReader* in, SlotAccept* message) { return in->read_fixed64_le(&message->flushed); }
+bool read(ByteReader* in, SlotRefusal* message) {
+  return read_flag(in, &message->later) && read_rest(in, &message->reason);
+}
+bool read(ByteReader* in, SlotConfirm* message) { return in->read_varint64(&message->round); }
+bool read(ByteReader* in, SlotReady* message) { return in->read_varint64(&message->round); }
+bool read(ByteReader* in, SlotGrant* message) { return read_ranges(in, &message->slots); }
+
 template <class Message, class Variant>
 Result<Variant> decode_as(std::string_view payload) {
   Message message;
@@ -281,6 +338,28 @@ Status unknown_type(uint8_t type) {
 
 ReplicationFrame encode_frame(const ReplicaMessage& message) { return encode_any(message); }
 ReplicationFrame encode_frame(const PrimaryMessage& message) { return encode_any(message); }
+ReplicationFrame encode_frame(const SlotMessage& message) { return encode_any(message); }
+
+bool is_slot_message(uint8_t type) { return type >= kSlotOffer && type <= kSlotGrant; }
+
+Result<SlotMessage> decode_slot_message(uint8_t type, std::string_view payload) {
+  switch (type) {
+    case kSlotOffer:
+      return decode_as<SlotOffer, SlotMessage>(payload);
+    case kSlotAccept:
+      return decode_as<SlotAccept, SlotMessage>(payload);
+    case kSlotRefusal:
+      return decode_as<SlotRefusal, SlotMessage>(payload);
+    case kSlotConfirm:
+      return decode_as<SlotConfirm, SlotMessage>(payload);
+    case kSlotReady:
+      return decode_as<SlotReady, SlotMessage>(payload);
+    case kSlotGrant:
+      return decode_as<SlotGrant, SlotMessage>(payload);
+    default:
+      return unknown_type(type);
+  }
+}
 
 Result<ReplicaMessage> decode_replica_message(uint8_t type, std::string_view payload) {
   switch (type) {

@@ -16,11 +16,20 @@
 //   55 AskAck        session round:varint received:varint
 //   56 Reply         session round:varint piece
 //
+// and of those between owners of slots (server/replication/slot_message.h), beside 35, 36, 55, 56:
+//
+//   64 SlotOffer     session hand_over:u8 ranges
+//   65 SlotAccept    session flushed:u64
+//   66 SlotRefusal   session later:u8 reason:rest
+//   67 SlotConfirm   session round:varint 68 SlotReady     session round:varint
+//   69 SlotGrant     session ranges
+//
+//   ranges   := as in storage/base/slot_ranges.h
 //   session  := u64, not 0 (but for Refused)    position := offset:varint point history
 //   history  := as in storage/lineage.h         optional := 00 | 01 offset:varint
 //   point    := 00 | 01 lineage:20 offset:varint
 //   piece    := offset:varint last:u8 bytes:rest
-//   marks    := clock:u64 purged:u64 flushes:rest
+//   marks    := clock:u64 purged:u64 foreign:ranges flushes:rest
 // Integers little-endian; a u8 that answers a question is 0 or 1. Rows, comparisons and
 // the history are in their own formats (storage/log_record.h, server/replication/comparison.h,
 // storage/lineage.h), which are checked where they are used.
@@ -34,6 +43,7 @@
 #include <string_view>
 
 #include "server/replication/message.h"
+#include "server/replication/slot_message.h"
 #include "storage/base/status.h"
 
 namespace syntropy {
@@ -45,9 +55,13 @@ struct ReplicationFrame {
 
 ReplicationFrame encode_frame(const ReplicaMessage& message);
 ReplicationFrame encode_frame(const PrimaryMessage& message);
+ReplicationFrame encode_frame(const SlotMessage& message);
 
 /// kCorruption when encode_frame() doesn't write these bytes.
 Result<ReplicaMessage> decode_replica_message(uint8_t type, std::string_view payload);
 Result<PrimaryMessage> decode_primary_message(uint8_t type, std::string_view payload);
+/// Whether it is one.
+bool is_slot_message(uint8_t type);
+Result<SlotMessage> decode_slot_message(uint8_t type, std::string_view payload);
 
 }  // namespace syntropy

@@ -76,13 +76,13 @@ void ReplicationDriver::leave_role() {
   purger_.stop();
   for (auto& [stream, replica] : replicas_) {
     acks_.remove(stream);
-    close(replica.pipe);
+    replica.pipe.close();
   }
   replicas_.clear();
   has_replicas_ = false;
   acks_.fail_all();
   tell_outcomes();
-  close(upstream_.pipe);
+  upstream_.pipe.close();
   upstream_.session.reset();
   upstream_.followed_at = 0;
 }
@@ -143,7 +143,7 @@ void ReplicationDriver::resume_writes() {
 // --- streams -------------------------------------------------------------------------------------
 
 bool ReplicationDriver::on_open(StreamId stream, const Remote& remote, uint8_t purpose) {
-  if (stream == upstream_.pipe.id && upstream_.session) {
+  if (stream == upstream_.pipe.id() && upstream_.session) {
     upstream_.session->connected(transport_.now());
   } else {
     if (remote.outbound || purpose != kReplicationStream || !leading()) return false;
@@ -155,8 +155,7 @@ bool ReplicationDriver::on_open(StreamId stream, const Remote& remote, uint8_t p
 
 void ReplicationDriver::serve(StreamId stream, const NodeId& node) {
   close_of(node);
-  Downstream& replica = replicas_[stream];
-  replica.pipe.id = stream;
+  Downstream& replica = replicas_.try_emplace(stream, StreamPipe(transport_, stream)).first->second;
   replica.node = node;
   replica.serial = ++serial_;
   replica.session =
@@ -167,7 +166,7 @@ void ReplicationDriver::serve(StreamId stream, const NodeId& node) {
 Status ReplicationDriver::on_frame(StreamId stream, uint8_t type, std::string_view payload) {
   const TimeMs now = transport_.now();
   input_bytes_ += payload.size();
-  if (stream == upstream_.pipe.id && upstream_.session) {
+  if (stream == upstream_.pipe.id() && upstream_.session) {
     Result<PrimaryMessage> message = decode_primary_message(type, payload);
     if (!message.ok()) return message.status();
     upstream_.session->step(*message, now);
@@ -184,8 +183,8 @@ Status ReplicationDriver::on_frame(StreamId stream, uint8_t type, std::string_vi
 void ReplicationDriver::on_writable(StreamId) { pump(transport_.now()); }
 
 void ReplicationDriver::on_closed(StreamId stream) {
-  if (stream == upstream_.pipe.id && stream != 0) {
-    upstream_.pipe = {};
+  if (stream == upstream_.pipe.id() && stream != 0) {
+    upstream_.pipe.forget();
     if (upstream_.session) upstream_.session->disconnected(transport_.now());
   } else {
     closed_.push_back(stream);
@@ -206,49 +205,18 @@ void ReplicationDriver::erase(StreamId stream) {
 
 void ReplicationDriver::drop(const NodeId& node) {
   close_of(node);
-  if (node != primary_ || upstream_.pipe.id == 0) return;
-  close(upstream_.pipe);
+  if (node != primary_ || upstream_.pipe.id() == 0) return;
+  upstream_.pipe.close();
   if (upstream_.session) upstream_.session->disconnected(transport_.now());
 }
 
 void ReplicationDriver::close_of(const NodeId& node) {
   for (auto& [stream, replica] : replicas_) {
     if (replica.node != node) continue;
-    close(replica.pipe);
+    replica.pipe.close();
     closed_.push_back(stream);
   }
   if (!pumping_) erase_closed();
-}
-
-void ReplicationDriver::close(Pipe& pipe) {
-  const Pipe closing = std::exchange(pipe, {});
-  if (closing.id != 0) transport_.close_stream(closing.id);
-}
-
-template <class Message>
-void ReplicationDriver::push(Pipe& pipe, const Message& message) {
-  pipe.unsent.push_back(encode_frame(message));
-}
-
-// True when all is written.
-bool ReplicationDriver::flush(Pipe& pipe, TimeMs now) {
-  while (!pipe.unsent.empty()) {
-    const ReplicationFrame& frame = pipe.unsent.front();
-    const size_t bytes = frame.payload.size();
-    if (pipe.id == 0 || !transport_.write(pipe.id, frame.type, frame.payload)) {
-      if (pipe.stuck_since == 0) pipe.stuck_since = now;
-      return false;
-    }
-    output_bytes_ += bytes;
-    pipe.unsent.pop_front();
-    pipe.stuck_since = 0;
-  }
-  return true;
-}
-
-// What waits to be written is woken by on_writable(), if ever.
-TimeMs ReplicationDriver::deadline_of(const Pipe& pipe, TimeMs session, TimeMs timeout_ms) {
-  return pipe.stuck_since == 0 ? session : pipe.stuck_since + timeout_ms;
 }
 
 // --- the sessions, as far as they come -----------------------------------------------------------
@@ -277,14 +245,14 @@ void ReplicationDriver::pump(TimeMs now) {
 }
 
 void ReplicationDriver::pump(Downstream& replica, TimeMs now) {
-  const TimeMs stuck = deadline_of(replica.pipe, UINT64_MAX, options_.primary.timeout_ms);
+  const TimeMs stuck = replica.pipe.deadline(UINT64_MAX, options_.primary.timeout_ms);
   if (now >= replica.close_at || now >= stuck) {
-    closed_.push_back(replica.pipe.id);
-    return close(replica.pipe);
+    closed_.push_back(replica.pipe.id());
+    return replica.pipe.close();
   }
-  while (flush(replica.pipe, now) && replica.close_at == Transport::kNoAlarm) {
+  while (replica.pipe.flush(now, &output_bytes_) && replica.close_at == Transport::kNoAlarm) {
     PrimarySession::Ready ready = replica.session->take_ready(now);
-    for (const PrimaryMessage& message : ready.send) push(replica.pipe, message);
+    for (const PrimaryMessage& message : ready.send) replica.pipe.push(message);
     if (ready.take_over) take_over(replica, std::move(*ready.take_over), ready.purged);
     if (ready.answer) answer(replica, std::move(*ready.answer), ready.answer_changes);
     if (ready.close) {
@@ -336,7 +304,7 @@ void ReplicationDriver::prove_deaths(TimeMs now) {
 
 void ReplicationDriver::take_over(const Downstream& replica, std::string records,
                                   LogApplier::Purged purged) {
-  work_.change([this, stream = replica.pipe.id, serial = replica.serial,
+  work_.change([this, stream = replica.pipe.id(), serial = replica.serial,
                 records = std::move(records), purged] {
     const Result<LogPoint> taken = applier_.take_over(records, purged);
     transport_.post([this, stream, serial, taken] {
@@ -352,7 +320,7 @@ void ReplicationDriver::take_over(const Downstream& replica, std::string records
 
 void ReplicationDriver::answer(const Downstream& replica, ComparisonAnswerer::Work work,
                                bool changes) {
-  auto job = [this, stream = replica.pipe.id, serial = replica.serial, work = std::move(work)] {
+  auto job = [this, stream = replica.pipe.id(), serial = replica.serial, work = std::move(work)] {
     const Result<std::string> reply = answer_work(work);
     transport_.post([this, stream, serial, reply] {
       const auto at = replicas_.find(stream);
@@ -370,22 +338,19 @@ void ReplicationDriver::answer(const Downstream& replica, ComparisonAnswerer::Wo
 }
 
 void ReplicationDriver::pump_upstream(TimeMs now) {
-  if (now >= deadline_of(upstream_.pipe, UINT64_MAX, options_.replica.timeout_ms)) {
-    close(upstream_.pipe);
+  if (now >= upstream_.pipe.deadline(UINT64_MAX, options_.replica.timeout_ms)) {
+    upstream_.pipe.close();
     if (upstream_.session) upstream_.session->disconnected(now);
   }
-  while (upstream_.session && flush(upstream_.pipe, now)) {
+  while (upstream_.session && upstream_.pipe.flush(now, &output_bytes_)) {
     ReplicaSession& session = *upstream_.session;
     ReplicaSession::Ready ready = session.take_ready(now);
-    if (ready.disconnect) close(upstream_.pipe);
+    if (ready.disconnect) upstream_.pipe.close();
     if (ready.connect) {
-      close(upstream_.pipe);
-      const Peer peer = events_.locate(primary_);
-      upstream_.pipe.id =
-          peer.address.host.empty() ? 0 : transport_.open_stream(peer, kReplicationStream);
-      if (upstream_.pipe.id == 0) session.disconnected(now);
+      upstream_.pipe.open(events_.locate(primary_), kReplicationStream);
+      if (upstream_.pipe.id() == 0) session.disconnected(now);
     }
-    for (const ReplicaMessage& message : ready.send) push(upstream_.pipe, message);
+    for (const ReplicaMessage& message : ready.send) upstream_.pipe.push(message);
     if (ready.op) apply(std::move(*ready.op));
     if (session.state() == ReplicaSession::State::kFollowing) upstream_.followed_at = now;
     if (ready.send.empty() && !ready.op) break;
@@ -432,11 +397,11 @@ TimeMs ReplicationDriver::next_deadline() const {
     const TimeMs session = replica.close_at != Transport::kNoAlarm
                                ? replica.close_at
                                : replica.session->next_deadline();
-    deadline = std::min(deadline, deadline_of(replica.pipe, session, options_.primary.timeout_ms));
+    deadline = std::min(deadline, replica.pipe.deadline(session, options_.primary.timeout_ms));
   }
   if (upstream_.session) {
-    deadline = std::min(deadline, deadline_of(upstream_.pipe, upstream_.session->next_deadline(),
-                                              options_.replica.timeout_ms));
+    deadline = std::min(deadline, upstream_.pipe.deadline(upstream_.session->next_deadline(),
+                                                      options_.replica.timeout_ms));
   }
   return deadline;
 }
@@ -455,6 +420,14 @@ void ReplicationDriver::wait(uint64_t offset, size_t needed, TimeMs deadline,
   if (!leading()) return done(false, 0);
   waits_.emplace(acks_.wait(offset, needed, deadline), std::move(done));
   tell_outcomes();
+}
+
+bool ReplicationDriver::followed_by(const std::vector<NodeId>& nodes) const {
+  return std::all_of(nodes.begin(), nodes.end(), [this](const NodeId& node) {
+    return std::any_of(replicas_.begin(), replicas_.end(), [&node](const auto& replica) {
+      return replica.second.node == node && replica.second.session->following();
+    });
+  });
 }
 
 void ReplicationDriver::tell_outcomes() {

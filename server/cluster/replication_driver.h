@@ -19,7 +19,6 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,8 +32,8 @@
 #include "rpc/transport.h"
 #include "server/cluster/cluster.h"
 #include "server/cluster/purger.h"
-#include "server/cluster/replication_codec.h"
 #include "server/cluster/store_work.h"
+#include "server/cluster/stream_pipe.h"
 #include "server/replication/ack_tracker.h"
 #include "server/replication/primary_session.h"
 #include "server/replication/replica_session.h"
@@ -82,6 +81,8 @@ class ReplicationDriver {
   ReplicationDriver(const ReplicationDriver&) = delete;
   ReplicationDriver& operator=(const ReplicationDriver&) = delete;
 
+  /// Slots of other shards (StoreMarks::foreign).
+  void set_foreign(const SlotRanges& slots) { rows_.set_foreign(slots); }
   /// For sessions from now on.
   void set_options(const Options& options) {
     options_ = options;
@@ -123,6 +124,8 @@ class ReplicationDriver {
   /// `deadline` UINT64_MAX: none.
   void wait(uint64_t offset, size_t needed, TimeMs deadline,
             std::function<void(bool met, uint64_t replicas)> done);
+  /// Whether each of these nodes follows this one by the log.
+  bool followed_by(const std::vector<NodeId>& nodes) const;
   /// Any thread.
   uint64_t good_replicas(TimeMs now, uint64_t max_lag_ms) const;
 
@@ -135,14 +138,10 @@ class ReplicationDriver {
   ReplicationStatus status(TimeMs now) const;
 
  private:
-  // A stream with what waits to be written to it.
-  struct Pipe {
-    StreamId id = 0;
-    std::deque<ReplicationFrame> unsent;
-    TimeMs stuck_since = 0;  // while something is unsent
-  };
   struct Downstream {
-    Pipe pipe;
+    explicit Downstream(StreamPipe stream) : pipe(std::move(stream)) {}
+
+    StreamPipe pipe;
     NodeId node;
     uint64_t serial = 0;  // says which session a result of the store is for
     std::unique_ptr<PrimarySession> session;
@@ -151,7 +150,9 @@ class ReplicationDriver {
     uint64_t mended_rows = 0;               // of the session, as counted so far
   };
   struct Upstream {
-    Pipe pipe;
+    explicit Upstream(Transport& transport) : pipe(transport) {}
+
+    StreamPipe pipe;
     NodeId primary;
     uint64_t serial = 0;
     std::unique_ptr<ReplicaSession> session;
@@ -186,12 +187,7 @@ class ReplicationDriver {
   void change_role();
   void role_changed(uint64_t serial, const Status& result);
   void begin_following();
-  void close(Pipe& pipe);
   void close_of(const NodeId& node);
-  bool flush(Pipe& pipe, TimeMs now);
-  static TimeMs deadline_of(const Pipe& pipe, TimeMs session, TimeMs timeout_ms);
-  template <class Message>
-  void push(Pipe& pipe, const Message& message);
 
   void pump(TimeMs now);
   void pump(Downstream& replica, TimeMs now);
@@ -231,7 +227,7 @@ class ReplicationDriver {
   TimeMs role_retry_at_ = Transport::kNoAlarm;
 
   std::map<StreamId, Downstream> replicas_;
-  Upstream upstream_;
+  Upstream upstream_{transport_};
   bool pumping_ = false;
   std::vector<StreamId> closed_;  // while pumping
 

@@ -18,6 +18,7 @@
 
 #include "membership/node_id.h"
 #include "storage/base/slot.h"
+#include "storage/base/slot_ranges.h"
 
 namespace syntropy {
 
@@ -44,6 +45,10 @@ struct Routing {
   };
   std::vector<Moving> migrating;  // this node's own slots
   std::vector<Moving> importing;
+  /// This node's own that it has given away: served no longer, and not yet by another.
+  SlotRanges given;
+  /// Grows with each of these (Tick::judged_by()).
+  uint64_t generation = 0;
 
   /// The owner of `slot` in this view; null when it has none.
   const Node* owner_of(uint16_t slot) const {

@@ -37,7 +37,7 @@ Result<std::optional<StateStore::Stored>> StateStore::load() const {
   read = engine_.get(joining_record_key(), ReadTier::kDisk, &bytes);
   if (read.is(StatusCode::kNotFound)) return std::optional<Stored>(std::move(stored));
   if (!read.ok()) return read;
-  const bool known = bytes.size() == 1 && static_cast<uint8_t>(bytes[0]) <= uint8_t(Keep::kNothing);
+  const bool known = bytes.size() == 1 && static_cast<uint8_t>(bytes[0]) <= uint8_t(Keep::kCopies);
   if (!known) return Status::corruption("the record cluster/joining is ill-formed");
   stored.joining = static_cast<Keep>(bytes[0]);
   return std::optional<Stored>(std::move(stored));

@@ -112,7 +112,10 @@ void ComparisonAsker::worked(const RowStep& step) {
   working_ = false;
   if (done_) return;
   // Otherwise the primary's rows are frozen already, and it has what flushed rows here.
-  if (purpose_ == Purpose::kHandOver && asks_.next_offset() == 0) ask(kFlushes, step.flushes);
+  if (asks_.next_offset() == 0) {
+    if (purpose_ == Purpose::kHandOver) ask(kFlushes, step.flushes);
+    if (purpose_ == Purpose::kMove) ask(kFlushes, {});
+  }
   for (const std::string& request : step.requests) ask(kRequest, request);
   if (!step.purges.empty()) ask(kPurges, step.purges);
   if (!step.done) return;

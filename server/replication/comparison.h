@@ -40,6 +40,7 @@ class ComparisonAsker {
     kHandOver,  // the primary may lack rows that this node has
     kCopy,      // the other way round, and the log doesn't tell which
     kCheck,     // nothing should differ: both stand at the same point of one log
+    kMove,      // slots go to the other side, which has flushes of its own
   };
   struct Work {
     std::shared_ptr<RowQuestions> questions;
@@ -65,6 +66,8 @@ class ComparisonAsker {
   void worked(const RowStep& step);
   /// All differences are found and moved.
   bool done() const { return done_; }
+  /// And the other side has heard so.
+  bool all_asked() const { return asks_.all_acknowledged(); }
 
   Status accept(const StreamPiece& piece);
   void acknowledged(uint64_t received, TimeMs now) { asks_.acknowledged(received, now); }

@@ -31,6 +31,7 @@
 #include <string>
 #include <variant>
 
+#include "storage/base/slot_ranges.h"
 #include "storage/lineage.h"
 #include "storage/version.h"
 
@@ -81,6 +82,8 @@ struct StoreMarks {
   HlcStamp clock = 0;
   /// Keyspace::purged_up_to().
   HlcStamp purged = 0;
+  /// Slots of other shards. Rows of these that it hasn't got any more nobody needs.
+  SlotRanges foreign;
 };
 
 /// What comes now. Sent until a ReplicaAck shows that it came.

@@ -57,6 +57,7 @@ struct RowStep {
   bool done = false;
   uint64_t differences = 0;  // rows, so far
   uint64_t pulled = 0;       // rows that came, the same
+  uint64_t pushed = 0;       // rows that went, the same
 };
 
 /// The side that asks.

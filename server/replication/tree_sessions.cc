@@ -7,6 +7,7 @@
 #include "merkle/responder.h"
 #include "server/trees/frozen_tree_rows.h"
 #include "storage/log_record.h"
+#include "storage/row.h"
 
 namespace syntropy {
 namespace {
@@ -36,10 +37,13 @@ class TreeSessions::Answers final : public RowAnswers {
       : sessions_(sessions), purged_(purged) {}
 
   Status freeze(std::string_view flushes) override {
-    if (!flushes.empty()) {
+    // A flush of another shard was none of the rows here.
+    if (!flushes.empty() && purged_ != LogApplier::Purged::kTaken) {
       const Status taken = sessions_.applier_.take_over(flushes).status();
       if (!taken.ok()) return taken;
     }
+    // What becomes this shard's own meanwhile is foreign no longer, and nothing of it has gone.
+    const SlotRanges foreign = sessions_.foreign();
     Result<RowTrees::Frozen> frozen = sessions_.trees_.freeze(SlotRanges::all(), [this] {
       position_ = sessions_.keyspace_.replication_log()->position();
       marks_.purged = sessions_.keyspace_.purged_up_to();
@@ -49,6 +53,7 @@ class TreeSessions::Answers final : public RowAnswers {
     if (!own_flushes.ok()) return own_flushes.status();
     marks_.flushes = std::move(*own_flushes);
     marks_.clock = frozen->rows.clock;
+    marks_.foreign = foreign;
     rows_.emplace(sessions_.keyspace_, sessions_.trees_, std::move(*frozen),
                   [this](std::span<const ReconcileRow> rows) { return merge(rows); });
     responder_.emplace(&*rows_);
@@ -131,13 +136,21 @@ class TreeSessions::Questions final : public RowQuestions, private DifferenceLis
 
  private:
   void on_difference(DifferenceKind kind, std::string_view row_key) override {
-    if (kind == DifferenceKind::kMissingThere && purged_ != 0) lacking_.emplace_back(row_key);
+    if (kind == DifferenceKind::kMissingThere && options_.pull) {
+      const Result<RowKeyView> key = decode_row_key(row_key);
+      if (key.ok() && foreign_.contains(key->slot)) {
+        foreign_rows_.emplace_back(row_key);
+      } else if (purged_ != 0) {
+        lacking_.emplace_back(row_key);
+      }
+    }
     if (kind == DifferenceKind::kMissingHere && told_ != 0) purges_.add_purge(told_, row_key);
   }
   void on_begin_anew() override {}
 
   Status take(const StoreMarks& theirs, const LogPoint& source) {
     purged_ = theirs.purged;
+    foreign_ = theirs.foreign;
     const Status followed = sessions_.applier_.follow_clock(theirs.clock);
     if (!followed.ok() || theirs.flushes.empty()) return followed;
     return sessions_.applier_.merge(theirs.flushes, source);
@@ -151,6 +164,7 @@ class TreeSessions::Questions final : public RowQuestions, private DifferenceLis
     const ReconcileSummary& summary = reconciler_->summary();
     step.differences = summary.differences();
     step.pulled = summary.rows_pulled;
+    step.pushed = summary.rows_pushed;
     if (step.done && !summary.proven) {
       return Status::corruption("rows that differ could not all be found");
     }
@@ -180,6 +194,11 @@ class TreeSessions::Questions final : public RowQuestions, private DifferenceLis
       const Status dropped = sessions_.applier_.drop(std::exchange(lacking_, {}), purged_);
       if (!dropped.ok()) return dropped;
     }
+    if (!foreign_rows_.empty()) {
+      const Status dropped =
+          sessions_.applier_.drop(std::exchange(foreign_rows_, {}), UINT64_MAX - 1);
+      if (!dropped.ok()) return dropped;
+    }
     if (!done || !options_.pull) return {};
     if (purged_ != 0) {
       const Status raised = sessions_.applier_.raise_watermark(purged_);
@@ -192,16 +211,28 @@ class TreeSessions::Questions final : public RowQuestions, private DifferenceLis
   TreeSessions& sessions_;
   ReconcileOptions options_;
   HlcStamp purged_ = 0;               // the other side's watermark, in a pull
+  SlotRanges foreign_;                // of the other side, in a pull
   HlcStamp told_ = 0;                 // in a push, what this side has purged for sure
   LogRecordBuilder purges_;           // rows that the other side has, and this one may have purged
   LogRecordBuilder merged_;           // rows that came and aren't merged yet
   std::vector<std::string> lacking_;  // rows that the other side hasn't got
+  std::vector<std::string> foreign_rows_;  // the same, of slots of other shards
   std::optional<FrozenTreeRows> rows_;
   std::optional<Reconciler> reconciler_;
 };
 
 std::shared_ptr<RowQuestions> TreeSessions::questions(RowFlow flow, const SlotRanges& slots) {
   return std::make_shared<Questions>(*this, flow, slots);
+}
+
+void TreeSessions::set_foreign(SlotRanges slots) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  foreign_ = std::move(slots);
+}
+
+SlotRanges TreeSessions::foreign() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return foreign_;
 }
 
 HlcStamp TreeSessions::purged_for_sure() const {

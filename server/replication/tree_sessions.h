@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 
 #include "server/replication/row_sessions.h"
 #include "server/trees/row_trees.h"
@@ -21,17 +22,25 @@ class TreeSessions final : public RowSessions {
   TreeSessions(Keyspace& keyspace, RowTrees& trees, LogApplier& applier)
       : keyspace_(keyspace), trees_(trees), applier_(applier) {}
 
+  /// Any thread. StoreMarks::foreign, from now on.
+  void set_foreign(SlotRanges slots);
+
   std::shared_ptr<RowAnswers> answers(LogApplier::Purged purged) override;
   std::shared_ptr<RowQuestions> questions(RowFlow flow, const SlotRanges& slots) override;
   HlcStamp purged_for_sure() const override;
 
  private:
+  SlotRanges foreign() const;
+
   class Answers;
   class Questions;
 
   Keyspace& keyspace_;
   RowTrees& trees_;
   LogApplier& applier_;
+
+  mutable std::mutex mutex_;  // guards foreign_
+  SlotRanges foreign_;
 };
 
 }  // namespace syntropy

@@ -65,7 +65,7 @@ void Simulation::execute(SimNode& node, const std::string& key) {
   });
   if (!done.ok() || !wrote) return;
   observer_.served(node, slot_of(key), forced_);
-  observer_.look(node);
+  observer_.look(node, took_over_);
   Ledger::Number number = 0;
   const std::string trouble = ledger_.add(std::move(write), node.writer(), node.engine(), &number);
   if (!trouble.empty()) return fail(trouble);

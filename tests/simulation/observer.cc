@@ -27,9 +27,9 @@ void Observer::disk_changed(const NodeId& node,
   });
 }
 
-void Observer::look(SimNode& node) {
+void Observer::look(SimNode& node, bool took_over) {
   if (!node.up()) return;
-  look_at_claims(node);
+  if (!took_over) look_at_claims(node);
   look_at_log(node);
 }
 

@@ -33,7 +33,8 @@ class Observer {
   /// `from` sends this to `to`.
   void sent(SimNode& from, const NodeId& to, uint8_t type, std::string_view payload);
   /// After anything that a node may have done.
-  void look(SimNode& node);
+  /// `took_over`: somebody was told to take slots without asking, so that epochs may be taken twice.
+  void look(SimNode& node, bool took_over);
   /// The node has begun a new life: its log may have gone back.
   void restarted(SimNode& node) { checked_.erase(node.index()); }
   /// The node's disk is another one: it may have forgotten votes, and what it wrote since.

@@ -41,6 +41,17 @@ ClusterNodeOptions SimNode::cluster_options() {
   options.pause_clients = [this](TimeMs span) { clients_wait_until_ = network_.now() + span; };
   options.resume_clients = [this] { clients_wait_until_ = 0; };
   options.fault = settings_.cluster_fault;
+  SlotExportOptions& moves = options.mover.exports;
+  moves.stream = session.stream;
+  moves.few_rows = 3;
+  moves.pause_ms = 200;
+  moves.retry_ms = 100;
+  moves.silence_ms = session.timeout_ms;
+  moves.patience_ms = 20 * settings_.node_timeout;
+  options.mover.sweep_ms = 200;
+  options.mover.rows_per_step = 10;
+  options.mover.log_length = 5;
+  options.mover.fault = settings_.mover_fault;
   return options;
 }
 
@@ -155,7 +166,8 @@ bool SimNode::serves(uint16_t slot) const {
   const std::shared_ptr<const Routing> routing = gate.routing();
   if (!gate.may_serve(clock_.monotonic_us() / 1000) || !routing->covered) return false;
   const Routing::Node* owner = routing->owner_of(slot);
-  return !routing->primary && owner != nullptr && owner->id == routing->self;
+  return !routing->primary && owner != nullptr && owner->id == routing->self &&
+         !routing->given.contains(slot);
 }
 
 Status SimNode::write(const std::function<void(Tick&)>& write) {

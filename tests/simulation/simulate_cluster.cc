@@ -55,11 +55,11 @@ void print(uint64_t seeds, const SimulationFigures& sum, double seconds) {
   const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf(
       "%llu seeds in %.1f s: %llu writes, %llu acknowledged, %llu of them by several nodes, %llu "
-      "lost with disks, %llu refused, %llu troubles, %llu comparisons, %llu deletions purged, at "
-      "rest after %llu ms at most\n",
+      "lost with disks, %llu refused, %llu troubles, %llu comparisons, %llu deletions purged, %llu "
+      "of %llu moves of slots ended well, at rest after %llu ms at most\n",
       number(seeds), seconds, number(sum.writes), number(sum.acknowledged), number(sum.guaranteed),
       number(sum.lost_with_disks), number(sum.refused), number(sum.events), number(sum.compared),
-      number(sum.purged), number(sum.rest_ms));
+      number(sum.purged), number(sum.moved), number(sum.moves), number(sum.rest_ms));
 }
 
 }  // namespace
@@ -91,6 +91,8 @@ int main(int count, char** words) {
     sum.events += figures.events;
     sum.compared += figures.compared;
     sum.purged += figures.purged;
+    sum.moves += figures.moves;
+    sum.moved += figures.moved;
     sum.rest_ms = std::max(sum.rest_ms, figures.rest_ms);
     if (violation.empty()) continue;
     std::printf("seed %llu: %s\n", static_cast<unsigned long long>(options.seed),

@@ -46,6 +46,7 @@ Simulation::Simulation(const SimulationOptions& options)
   settings_.cluster_fault = options.cluster_fault;
   settings_.driver_fault = options.driver_fault;
   settings_.replication_fault = options.replication_fault;
+  settings_.mover_fault = options.mover_fault;
   settings_.syncs_lie = options.world_fault == WorldFault::kSyncsLie;
   settings_.purge = options.world_fault == WorldFault::kPurge;
   settings_.trees_forget = options.world_fault == WorldFault::kTreesForget;
@@ -153,9 +154,10 @@ void Simulation::look() {
   if (over()) return;
   in(kLookMs, [this] { look(); });
   for (auto& node : nodes_) {
-    observer_.look(*node);
+    observer_.look(*node, took_over_);
     look_at_comparisons(*node);
     note_purges(*node);
+    note_moves(*node);
     if (options_.trace) trace_change(*node);
     if (settings_.purge && random_.one_in(20)) (void)node->engine().compact({}, {});
   }
@@ -178,6 +180,16 @@ void Simulation::note_purges(SimNode& node) {
   const SlotRanges& slots = owner->membership().epochs().slots;
   ledger_.note_purges(node.index(), node.engine(),
                       [&](const std::string& key) { return slots.contains(slot_of(key)); });
+}
+
+void Simulation::note_moves(SimNode& node) {
+  if (!node.running()) return;
+  for (const SlotMigration& move : node.cluster().mover().migrations()) {
+    if (move.exports && move.state == "success" && moved_.insert(move.name).second) {
+      trace(node.name() + " has moved slots " + move.slots.text());
+      ++figures_.moved;
+    }
+  }
 }
 
 std::string Simulation::run() {
@@ -255,6 +267,10 @@ std::string Simulation::unrest() {
     if (membership.members().size() != nodes_.size()) return node->name() + " knows too few";
     if (!membership.slots().complete()) return node->name() + " sees slots without an owner";
     if (!node->cluster().settled()) return node->name() + " hasn't settled";
+    if (!node->cluster().mover().leaving().empty()) return node->name() + " moves slots";
+    const OwnershipState& own = membership.epochs();
+    if (!own.given.empty()) return node->name() + " has given slots that nobody took";
+    if (!membership.primary() && !own.spare.empty()) return node->name() + " has spare rows";
     if (membership.slots().owns_slots(node->id())) {
       const uint16_t slot = membership.slots().slots_of(node->id()).ranges().front().first;
       if (!node->serves(slot)) return node->name() + " doesn't serve its slots";
@@ -307,7 +323,7 @@ std::string Simulation::compare_trees(SimNode& node, SimNode& primary) {
 
 void Simulation::check() {
   for (auto& node : nodes_) {
-    observer_.look(*node);
+    observer_.look(*node, took_over_);
     const NodeId& primary_id = node->membership().primary();
     if (!primary_id) continue;
     SimNode& primary = *find(primary_id);

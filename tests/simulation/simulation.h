@@ -45,6 +45,7 @@ struct SimulationOptions {
   ClusterFault cluster_fault = ClusterFault::kNone;
   ReplicationDriver::Fault driver_fault = ReplicationDriver::Fault::kNone;
   ReplicationFault replication_fault = ReplicationFault::kNone;
+  SlotMover::Fault mover_fault = SlotMover::Fault::kNone;
   WorldFault world_fault = WorldFault::kNone;
 };
 
@@ -57,6 +58,8 @@ struct SimulationFigures {
   uint64_t purged = 0;    // deletions of which nothing is left
   uint64_t compared = 0;  // looks at a replica that had just been found equal to its primary
   uint64_t promotions = 0;
+  uint64_t moves = 0;  // of slots, that were begun
+  uint64_t moved = 0;  // and came to their end
   uint64_t events = 0;      // of trouble
   TimeMs rest_ms = 0;       // from the end of trouble until the cluster was one
   uint64_t trace_hash = 0;  // of everything sent
@@ -92,6 +95,8 @@ class Simulation {
   void look();
   void look_at_comparisons(SimNode& node);
   void note_purges(SimNode& node);
+  std::vector<Ledger::Number> held_by(SimNode& node);
+  void note_moves(SimNode& node);
 
   // The four parts.
   void set_up();
@@ -133,6 +138,7 @@ class Simulation {
   void message_trouble();
   void set_clocks();
   void fail_over();
+  void move_slots();
   void forget_and_meet();
   void meet_forgotten();
   void employ_forgotten();
@@ -153,9 +159,11 @@ class Simulation {
   std::set<size_t> slow_;           // whose links are, or were, slow
   size_t primaries_ = 3;
   Ledger ledger_;
+  std::set<std::string> moved_;  // moves that came to their end
   std::vector<Trouble> troubles_;  // of this run
   bool troubled_ = false;
   bool forced_ = false;          // a failover without the consent of the others was asked for
+  bool took_over_ = false;       // and one without asking anybody
   std::set<size_t> forgotten_;   // nodes that were, at some time
   std::vector<TimeMs> lost_at_;  // by node: when its disk lost something
   std::map<size_t, std::string> traced_;

@@ -19,6 +19,7 @@ void Simulation::choose_troubles() {
       &Simulation::partition,  &Simulation::isolate,    &Simulation::one_way,
       &Simulation::bridge,     &Simulation::slow_links, &Simulation::message_trouble,
       &Simulation::set_clocks, &Simulation::fail_over,  &Simulation::forget_and_meet,
+      &Simulation::move_slots,
   };
   while (troubles_.empty()) {
     const uint64_t share = 1 + random_.below(4);
@@ -75,6 +76,12 @@ void Simulation::keep_copy() {
   copies_[node.index()] = node.copy_disk();
 }
 
+// What the store has of the required writes, before something happens to it.
+std::vector<Ledger::Number> Simulation::held_by(SimNode& node) {
+  note_purges(node);  // what it has purged since the last look it will have no more
+  return ledger_.held(node.engine());
+}
+
 // --- processes and disks -------------------------------------------------------------------------
 
 void Simulation::kill() {
@@ -99,7 +106,7 @@ void Simulation::lose_power() {
   SimNode& node = any_node();
   if (!node.up()) return;
   trace("power cut of " + node.name());
-  const auto held = ledger_.held(node.engine());
+  const auto held = held_by(node);
   power_off(node);
   const size_t lost = ledger_.lose_since(held, node.engine(), other_stores(node));
   ledger_.disk_changed(node.index(), node.engine());
@@ -114,7 +121,7 @@ void Simulation::lose_all_power() {
   if (!random_.one_in(2)) return;
   trace("power cut of all");
   std::vector<std::vector<Ledger::Number>> held;
-  for (auto& node : nodes_) held.push_back(ledger_.held(node->engine()));
+  for (auto& node : nodes_) held.push_back(held_by(*node));
   for (auto& node : nodes_) power_off(*node);
   size_t lost = 0;
   for (auto& node : nodes_) {
@@ -153,7 +160,7 @@ void Simulation::old_disk() {
   std::unique_ptr<MemoryEngine> copy = std::move(copies_[node.index()]);
   if (copy == nullptr || !node.up()) return;
   trace(node.name() + " comes back with an older disk");
-  const auto held = ledger_.held(node.engine());
+  const auto held = held_by(node);
   node.kill();
   lost_at_[node.index()] = network_.now();
   node.replace_disk(std::move(copy));
@@ -167,7 +174,7 @@ void Simulation::empty_disk() {
   SimNode& node = any_node();
   if (!node.up()) return;
   trace(node.name() + " comes back with an empty disk");
-  const auto held = ledger_.held(node.engine());
+  const auto held = held_by(node);
   node.kill();
   lost_at_[node.index()] = network_.now();
   node.empty_disk();
@@ -182,7 +189,7 @@ void Simulation::lost_file() {
   SimNode& node = any_node();
   if (!node.up()) return;
   trace(node.name() + " is salvaged after the loss of a file");
-  const auto held = ledger_.held(node.engine());
+  const auto held = held_by(node);
   node.kill();
   lost_at_[node.index()] = network_.now();
   const auto first = static_cast<uint16_t>(random_.below(kSlotCount));
@@ -319,6 +326,33 @@ void Simulation::fail_over() {
   if (!begun.ok()) return;
   trace("failover to " + node.name() + ", mode " + std::to_string(static_cast<int>(mode)));
   if (mode != FailoverMode::kDefault) forced_ = true;
+  if (mode == FailoverMode::kTakeover) took_over_ = true;
+  node.cluster().settle();
+}
+
+void Simulation::move_slots() {
+  std::vector<SimNode*> primaries;
+  for (auto& node : nodes_) {
+    if (node->running() && !node->membership().primary()) primaries.push_back(node.get());
+  }
+  if (primaries.size() < 2) return;
+  SimNode& node = *primaries[random_.below(primaries.size())];
+  SimNode& target = *primaries[random_.below(primaries.size())];
+  if (&node == &target) return;
+  const SlotRanges own = node.membership().epochs().slots;
+  const std::optional<MemberView> view = node.membership().member(target.id());
+  if (own.empty() || !view || !view->role.is_primary()) return;
+  // All of them, or those from one of the keys' slots on.
+  SlotRanges slots = own;
+  if (!random_.one_in(5)) {
+    const SlotRange range = own.ranges()[random_.below(own.ranges().size())];
+    const auto first = static_cast<uint16_t>(range.first + random_.below(range.count()));
+    const auto last = static_cast<uint16_t>(first + random_.below(1u + range.last - first));
+    slots = SlotRanges{{first, last}};
+  }
+  trace(node.name() + " moves slots " + slots.text() + " to " + target.name());
+  ++figures_.moves;
+  node.cluster().mover().start(slots, target.id());
   node.cluster().settle();
 }
 
