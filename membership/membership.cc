@@ -10,8 +10,8 @@ namespace {
 constexpr EntryVersion kVersionBlock = 4096;
 // Where nobody answers (GossipMode::kPush), a node that starts again speaks after so many messages.
 constexpr int kEnoughPushes = 20;
-// How long a node with an empty disk waits for the memory of a majority, and, where nobody that it
-// has met knows of an owner of slots, for anybody's.
+// How long a node with an empty disk waits for the memory of a majority, once anybody has spoken to
+// it as to one that he knows; and how long it waits for somebody who does.
 constexpr TimeMs kMemoryTimeouts = 4;
 constexpr TimeMs kMostPatienceMs = 1000;
 
@@ -240,13 +240,14 @@ void Membership::step(const NodeId& from, const Message& message, std::string_vi
 
 bool Membership::heard_enough(const NodeId& from, const GossipMessage& message, TimeMs now) {
   if (is_answer(message)) {
-    if (!stranger_at_) return true;
+    const TimeMs timeout = options_.detector.node_timeout;
+    const TimeMs patience = std::min(timeout, kMostPatienceMs);
+    if (!stranger_at_) return !met_at_ || now >= *met_at_ + patience;
     answered_.insert(from);
     // With its disk it lost what it had told: one who answers may be behind himself, or have lost
     // his as well.
-    const TimeMs timeout = options_.detector.node_timeout;
     const std::vector<NodeId> owners = slots().owners();
-    if (owners.empty()) return now >= *stranger_at_ + std::min(timeout, kMostPatienceMs);
+    if (owners.empty()) return now >= *stranger_at_ + patience;
     const auto answered = std::count_if(owners.begin(), owners.end(), [this](const NodeId& owner) {
       return owner == self_ || answered_.contains(owner);
     });

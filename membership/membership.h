@@ -18,8 +18,8 @@
 // as if it were FAIL. Where none has more than it, or none is elected within ten node timeouts, it
 // goes on with what it has. To be told of such a past, a node that began with an empty disk takes
 // messages of strangers that address it by its id, and says nothing of itself until most owners of
-// slots have answered; where nobody that it met knows any, for a second; or, if it knows that it has
-// lost data, until nobody has spoken to it for two node timeouts.
+// slots have answered, or, if it was met, for a second in which no stranger did so; if it knows that
+// it has lost data, until nobody has spoken to it for two node timeouts.
 //
 // Invariants
 //   1. Nothing that a restart must remember is told before it is stored.
@@ -307,6 +307,7 @@ class Membership final : private Roster, private ElectionView {
   bool introduced_ = false;            // speaks: has told all of its entries
   bool role_changed_ = false;          // in this life
   int pushes_heard_ = 0;               // while it listened
+  std::optional<TimeMs> met_at_;       // when it was met first, with an empty disk
   std::optional<TimeMs> stranger_at_;  // when nodes that it doesn't know spoke to it as to a member
   std::set<NodeId> answered_;
   bool forgotten_changed_ = false;

@@ -115,17 +115,13 @@ void Membership::on_meet(const NodeId& from, const Meet& meet, std::string_view 
     return;
   }
   if (!gossip_.add_contact(from, now)) return;
-  if (blank_ && !introduced_ && !stranger_at_) stranger_at_ = now;
+  if (blank_ && !introduced_ && !met_at_) met_at_ = now;
   if (!meet.self.entries.empty()) gossip_.step(from, GossipPush{0, 0, {meet.self}}, now);
   if (meet.reply_wanted || rejoins) ready_.sends.push_back({from, std::move(answer)});
 }
 
 void Membership::join_anew(uint64_t forgotten, TimeMs now) {
   joined_ = std::max(wall_ms_, forgotten + 1);
-  if (blank_ && !introduced_) {  // what others remember of it comes first
-    if (!stranger_at_) stranger_at_ = now;
-    return;
-  }
   introduce(now);
   tell(EntryKey::kJoined, encode_join_stamp(joined_), now);
   ready_.store = true;

@@ -89,7 +89,9 @@ Result<OwnershipState> decode_ownership_state(std::string_view bytes) {
     state.given = std::move(*given);
     state.spare = std::move(*spare);
   }
-  return reader.at_end() ? Result<OwnershipState>(std::move(state)) : ill_formed;
+  const bool sound =
+      state.slots.contains(state.given) && !state.slots.intersects(state.spare) && reader.at_end();
+  return sound ? Result<OwnershipState>(std::move(state)) : ill_formed;
 }
 
 Ownership::Ownership(const NodeId& self, OwnershipState stored, SlotMap map)

@@ -66,7 +66,7 @@ struct OwnershipReady {
   bool publish = false;
   /// What changed hands in this view, in the order in which it did.
   std::vector<SlotMove> moves;
-  /// The map that clients are told changed (moves, or a hint came or went).
+  /// What clients are told changed: the map (moves, or a hint came or went), or slots on the move.
   bool view_changed = false;
   /// Become a replica of this node, unless that is this node or already so; no node: nothing to do.
   NodeId follow;
@@ -149,8 +149,8 @@ class Ownership {
   Status set_importing(uint16_t slot, const NodeId& from);
   void set_stable(uint16_t slot);
   /// This node: claims it, with a new epoch where the claim would lose or the slot was importing.
-  /// Another node: drops it from the own claim, and hints till `until`. The caller has checked that
-  /// no key is left behind, that the node is known and is a primary.
+  /// Another node: hints till `until`, and serves it no longer. The caller has checked that no key
+  /// is left behind, that the node is known and is a primary.
   void set_owner(uint16_t slot, const NodeId& node, TimeMs until);
   /// kInvalidArgument: 0, or `knows_others`, or a config epoch is set.
   Status set_config_epoch(uint64_t epoch, bool knows_others);

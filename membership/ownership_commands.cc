@@ -75,21 +75,21 @@ void Ownership::flush_slots() {
 Status Ownership::set_migrating(uint16_t slot, const NodeId& to) {
   if (!owns(slot)) return Status::invalid_argument(slot_text(slot) + " is not this node's");
   set_moving(&state_.migrating, slot, to);
-  ready_.persist = true;
+  ready_.persist = ready_.view_changed = true;
   return {};
 }
 
 Status Ownership::set_importing(uint16_t slot, const NodeId& from) {
   if (owns(slot)) return Status::invalid_argument(slot_text(slot) + " is this node's already");
   set_moving(&state_.importing, slot, from);
-  ready_.persist = true;
+  ready_.persist = ready_.view_changed = true;
   return {};
 }
 
 void Ownership::set_stable(uint16_t slot) {
   const bool migrated = erase_moving(&state_.migrating, slot);
   const bool imported = erase_moving(&state_.importing, slot);
-  if (migrated || imported) ready_.persist = true;
+  if (migrated || imported) ready_.persist = ready_.view_changed = true;
 }
 
 void Ownership::set_owner(uint16_t slot, const NodeId& node, TimeMs until) {
@@ -100,11 +100,9 @@ void Ownership::set_owner(uint16_t slot, const NodeId& node, TimeMs until) {
     if (!state_.slots.contains(slot)) claim_more(one);
     return;
   }
-  if (state_.slots.contains(slot)) {
-    state_.slots.remove(one);
-    if (state_.slots.empty() && migration_) ready_.follow = node;
-    claim_changed();
-  }
+  // A slot of this node's own stays claimed until the other's claim is heard of: third nodes would
+  // see it without an owner in between.
+  if (erase_moving(&state_.migrating, slot)) ready_.persist = true;
   map_.hint(one, node, until);
   ready_.view_changed = true;
 }

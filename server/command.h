@@ -63,6 +63,7 @@ enum CommandFlag : uint32_t {
   kWorker = 1u << 25,    // may take long or touch the disk: runs on a worker thread
   kNoRows = 1u << 26,    // touches no rows: may have effects outside the tick
   kAsksLoop = 1u << 27,  // waits for the cluster's loop: kWorker as well, and not in transactions
+  kStaysWhereItMoves = 1u << 28,  // served here while its slot is on its way (MIGRATE)
 };
 
 /// Where a command's keys are, as COMMAND INFO reports it. first 0: no keys.
@@ -131,6 +132,7 @@ std::span<const CommandSpec> reconcile_commands();
 std::span<const CommandSpec> pubsub_commands();
 std::span<const CommandSpec> sentinel_commands();
 std::span<const CommandSpec> sync_commands();
+std::span<const CommandSpec> migrate_commands();
 std::span<const CommandSpec> function_commands();
 
 }  // namespace syntropy

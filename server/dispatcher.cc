@@ -102,7 +102,7 @@ std::string Dispatcher::refusal(const Client& client, Request& request, Turn& tu
            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this "
            "context";
   }
-  if (client.in_multi && (spec->flags & (kNoMulti | kAsksLoop)) != 0) {
+  if (client.in_multi && !may_join_transaction(client, *spec)) {
     return "ERR Command not allowed inside a transaction";
   }
   // What a client that knows no cluster queues is looked at with EXEC.
@@ -135,6 +135,18 @@ std::string_view Dispatcher::refusal_of_follower(const Client& client,
   if (writes(client, spec)) return "READONLY You can't write against a read only replica.";
   const bool copying = mode == Follower::Mode::kCopying;
   return copying && (spec.flags & kReadOnly) != 0 ? kLoadingError : std::string_view();
+}
+
+// What asks the loop may wait for it, and so not hold the lock that rows in a transaction need: it
+// is in one only with its like. Nor can MIGRATE, which waits for another node.
+bool Dispatcher::may_join_transaction(const Client& client, const CommandSpec& spec) {
+  if ((spec.flags & (kNoMulti | kStaysWhereItMoves)) != 0) return false;
+  if (runs_inside_multi(spec) || client.queue.empty()) return true;
+  return asks_loop(client) == ((spec.flags & kAsksLoop) != 0);
+}
+
+bool Dispatcher::asks_loop(const Client& client) {
+  return !client.queue.empty() && (client.queue.front().spec->flags & kAsksLoop) != 0;
 }
 
 bool Dispatcher::must_queue(const Client& client, const CommandSpec& spec) const {
@@ -193,7 +205,8 @@ Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_
     reply.simple_string("QUEUED");
   } else if (server_.pause.holds(turn.now_ms, writes(client, *request.spec))) {
     wait = Session::Wait::kPause;
-  } else if ((request.spec->flags & kWorker) != 0 && !is_light(client, request, turn)) {
+  } else if (((request.spec->flags & kWorker) != 0 && !is_light(client, request, turn)) ||
+             (is_exec(*request.spec) && asks_loop(client))) {
     session.worker_args_.assign(args.begin(), args.end());
     wait = Session::Wait::kWorker;
   } else {
@@ -385,7 +398,11 @@ std::string Dispatcher::execute_on_worker(Client& client, const std::vector<std:
     reject(client, request, error, reply, turn);
   } else {
     turn.tick.begin_command(turn.now_ms, ReadTier::kDisk);
-    call(client, request, reply, turn);
+    if (is_exec(*request.spec)) {
+      call_transaction(client, reply, turn);
+    } else {
+      call(client, request, reply, turn);
+    }
     Status failed = turn.tick.error();
     if (failed.ok() && turn.tick.has_writes()) failed = turn.tick.commit();
     if (!failed.ok()) {

@@ -93,6 +93,8 @@ class Dispatcher {
   std::string replica_shortage(const Turn& turn) const;
   /// Of a node that follows a redis-server.
   std::string_view refusal_of_follower(const Client& client, const CommandSpec& spec) const;
+  static bool may_join_transaction(const Client& client, const CommandSpec& spec);
+  static bool asks_loop(const Client& client);
   bool must_queue(const Client& client, const CommandSpec& spec) const;
   bool writes(const Client& client, const CommandSpec& spec) const;
   bool is_light(const Client& client, const Request& request, const Turn& turn) const;

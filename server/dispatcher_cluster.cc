@@ -37,6 +37,7 @@ std::string Dispatcher::redirection(const Client& client, Request& request, Turn
   if (exec && !client.in_multi) return {};
   RequestTerms terms;
   terms.writes = writes(client, spec);
+  terms.stays = (spec.flags & kStaysWhereItMoves) != 0;
   if (!exec && !terms.writes && spec.keys.first == 0 && spec.find_keys == nullptr) return {};
   RequestKeys keys;
   for_each_key_of(client, spec, request.args, [&keys](std::string_view key) { keys.add(key); });

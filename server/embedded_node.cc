@@ -85,6 +85,7 @@ struct Node::State {
         request.note_lookup(tick.get(kDatabase, key).has_value());
       if (!tick.error().ok()) return tick.error();
     }
+    tick.judged_by(routing->generation);
     RequestTerms terms;
     terms.writes = writes;
     terms.may_serve = cluster->gate().may_serve(server->context().clock.monotonic_us() / 1000);

@@ -28,6 +28,7 @@
 #include "membership/membership.h"
 #include "rpc/transport.h"
 #include "server/cluster/routing.h"
+#include "server/cluster/slot_moves.h"
 #include "server/cluster/write_acks.h"
 #include "storage/base/status.h"
 
@@ -72,8 +73,6 @@ struct ReplicationStatus {
   uint64_t input_bytes = 0;       // of replication streams
   uint64_t output_bytes = 0;
 };
-
-class SlotMover;
 
 class Cluster {
  public:
@@ -121,7 +120,7 @@ class Cluster {
   // --- on the loop -------------------------------------------------------------------------------
 
   virtual Membership& membership() = 0;
-  virtual SlotMover& mover() = 0;
+  virtual SlotMoves& mover() = 0;
   /// After calls to membership(): obeys what it wants done.
   virtual void settle() = 0;
   virtual TimeMs now() const = 0;

@@ -17,7 +17,7 @@ constexpr TimeMs kPauseGraceMs = 10;
 constexpr TimeMs kStoreRetryMs = 200;
 constexpr TimeMs kStrangerLogMs = 1000;
 constexpr TimeMs kMovePauseGraceMs = 500;  // while slots are being given away it can't be ended
-constexpr TimeMs kSecureMs = 500;  // for replicas to have what came with a move
+constexpr TimeMs kSecureMs = 500;          // for replicas to have what came with a move
 
 Status no_guarantee(std::string_view why) {
   return Status::unavailable(std::string(why) +
@@ -53,19 +53,19 @@ ClusterNode::ClusterNode(const Parts& parts, const ClusterNodeOptions& options,
                     .others_of_shard = [this] { return others_of_shard(); },
                     .settled = [this] { on_settled(); },
                     .pumped = [this] { settle(); }}),
-      mover_(parts.keyspace, parts.trees, parts.transport, parts.work, parts.clock, parts.random,
-             options.mover,
-             {.membership = [this]() -> Membership& { return *membership_; },
-              .locate = [this](const NodeId& node) { return locate(node); },
-              .leading = [this] { return !membership_->primary() && replication_.leading(); },
-              .pause = [this](TimeMs most_ms,
-                              auto paused) { pause_for_move(most_ms, std::move(paused)); },
-              .resume = [this] { end_move_pause(); },
-              .complete = [this](TimeMs most_ms,
-                                 auto done) { await_shard(most_ms, std::move(done)); },
-              .settle = [this] { return settle_move(); },
-              .secure = [this](auto done) { secure(std::move(done)); },
-              .pumped = [this] { settle(); }}),
+      mover_(
+          parts.keyspace, parts.trees, parts.transport, parts.work, parts.clock, parts.random,
+          options.mover,
+          {.membership = [this]() -> Membership& { return *membership_; },
+           .locate = [this](const NodeId& node) { return locate(node); },
+           .leading = [this] { return !membership_->primary() && replication_.leading(); },
+           .pause = [this](TimeMs most_ms,
+                           auto paused) { pause_for_move(most_ms, std::move(paused)); },
+           .resume = [this] { end_move_pause(); },
+           .complete = [this](TimeMs most_ms, auto done) { await_shard(most_ms, std::move(done)); },
+           .settle = [this] { return settle_move(); },
+           .secure = [this](auto done) { secure(std::move(done)); },
+           .pumped = [this] { settle(); }}),
       joining_(stored.joining),
       shard_(membership_->shard()) {}
 
@@ -156,8 +156,8 @@ void ClusterNode::on_stranger(const PeerAddress& address, const Status& why) {
 void ClusterNode::on_stream_open(StreamId stream, const Remote& remote, uint8_t purpose) {
   // Nobody copies from a node that has lost its data.
   const bool refused = !remote.outbound && membership_->has_lost_data();
-  if (refused || !(replication_.on_open(stream, remote, purpose) ||
-                   mover_.on_open(stream, remote, purpose))) {
+  if (refused ||
+      !(replication_.on_open(stream, remote, purpose) || mover_.on_open(stream, remote, purpose))) {
     transport_.close_stream(stream);
   }
   settle();
@@ -380,7 +380,8 @@ void ClusterNode::pause_for_move(TimeMs most_ms, std::function<void(const Status
 }
 
 void ClusterNode::await_shard(TimeMs most_ms, std::function<void(const Status&)> done) {
-  const Status away = Status::unavailable("a node of this shard is away: wait for it, or forget it");
+  const Status away =
+      Status::unavailable("a node of this shard is away: wait for it, or forget it");
   const std::optional<std::vector<NodeId>> others = others_of_shard();
   if (!others || !replication_.followed_by(*others)) return done(away);
   if (most_ms == 0) return done(Status());
@@ -404,10 +405,7 @@ void ClusterNode::secure(std::function<void(const Status&)> done) {
     const Status synced = keyspace_.engine().sync();
     post([this, synced, done] {
       if (!synced.ok()) return done(synced);
-      const size_t needed = replicas_needed(WriteAcks::kMajority, replicas_of_shard());
-      replication_.wait(log().offset(), needed, now() + kSecureMs, [done](bool met, uint64_t) {
-        done(met ? Status() : Status::unavailable("too few replicas hold it"));
-      });
+      await_shard(kSecureMs, done);
       settle();
     });
   });
@@ -445,13 +443,8 @@ void ClusterNode::publish() {
   const bool newly_given = !given.empty() && given != told_given_;
   told_given_ = given;
   if (newly_given) ++generation_;
-  std::shared_ptr<const Routing> routing =
+  const std::shared_ptr<const Routing> routing =
       make_routing(*membership_, options_.membership.require_full_coverage, generation_);
-  if (options_.mover.fault == SlotMover::Fault::kServeGiven) {
-    auto all = std::make_shared<Routing>(*routing);
-    all->given.clear();
-    routing = std::move(all);
-  }
   gate().publish(routing);
   if (newly_given) {
     work_.change([this, generation = generation_] {

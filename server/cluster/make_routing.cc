@@ -26,11 +26,10 @@ std::vector<Routing::Moving> moving(const Routing& routing,
   return result;
 }
 
-bool all_served(const Membership& membership) {
-  if (!membership.slots().complete()) return false;
-  const std::vector<NodeId> owners = membership.slots().owners();
-  return std::none_of(owners.begin(), owners.end(), [&](const NodeId& owner) {
-    return membership.liveness(owner) == Liveness::kFailed;
+// As clients are told: a slot that its owner has just handed on has the next one.
+bool all_served(const Routing& routing) {
+  return std::all_of(routing.owner.begin(), routing.owner.end(), [&](uint16_t owner) {
+    return owner != Routing::kNobody && !routing.nodes[owner].failed;
   });
 }
 
@@ -42,7 +41,6 @@ std::shared_ptr<const Routing> make_routing(const Membership& membership, bool f
   routing->self = membership.self();
   routing->generation = generation;
   routing->primary = membership.primary();
-  routing->covered = !full_coverage || all_served(membership);
   for (const MemberRecordPtr& member : membership.members()) {
     if (routing->nodes.size() == Routing::kNobody) break;
     Routing::Node node;
@@ -61,6 +59,7 @@ std::shared_ptr<const Routing> make_routing(const Membership& membership, bool f
     std::fill(routing->owner.begin() + run.range.first, routing->owner.begin() + run.range.last + 1,
               index);
   }
+  routing->covered = !full_coverage || all_served(*routing);
   routing->migrating = moving(*routing, membership.epochs().migrating);
   routing->importing = moving(*routing, membership.epochs().importing);
   routing->given = membership.epochs().given;

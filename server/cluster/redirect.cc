@@ -60,6 +60,7 @@ std::string redirect(const Routing& routing, const RequestKeys& keys, const Requ
     if (!terms.reads_when_down) return std::string(kClusterDown);
     if (terms.writes) return std::string(kDownForWrites);
   }
+  if (terms.stays && moves_here(routing, keys)) return {};
   const bool mine = owner->id == routing.self;
   if (mine && routing.given.contains(slot)) return std::string(kOnItsWay);
   if (const Routing::Moving* to = find(routing.migrating, slot); mine && to != nullptr) {

@@ -52,6 +52,7 @@ class RequestKeys {
 /// What else decides.
 struct RequestTerms {
   bool writes = false;           // the command, or one of the transaction
+  bool stays = false;            // kStaysWhereItMoves
   bool readonly = false;         // the client said READONLY
   bool asking = false;           // the client said ASKING just before
   bool may_serve = false;        // ClusterGate::may_serve()

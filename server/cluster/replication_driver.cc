@@ -401,7 +401,7 @@ TimeMs ReplicationDriver::next_deadline() const {
   }
   if (upstream_.session) {
     deadline = std::min(deadline, upstream_.pipe.deadline(upstream_.session->next_deadline(),
-                                                      options_.replica.timeout_ms));
+                                                          options_.replica.timeout_ms));
   }
   return deadline;
 }

@@ -79,8 +79,8 @@ void SlotMover::describe_export(const char* end) {
   told.message = session.trouble();
   told.rows = session.rows_moved();
   told.rounds = session.rounds();
-  told.heard_s = std::max(told.heard_s,
-                          wall_s() - (transport_.now() - session.last_heard()) / 1000);
+  told.heard_s =
+      std::max(told.heard_s, wall_s() - (transport_.now() - session.last_heard()) / 1000);
   told.ended = end != nullptr || session.ended();
 }
 
@@ -146,8 +146,8 @@ void SlotMover::open(Export* next, SlotRanges slots, SlotExport::Kind kind, Time
   uint64_t session = 0;
   while (session == 0) session = random_.next();
   next->serial = ++serial_;
-  next->session = std::make_unique<SlotExport>(rows_, std::move(slots), kind, session,
-                                               options_.exports, now);
+  next->session =
+      std::make_unique<SlotExport>(rows_, std::move(slots), kind, session, options_.exports, now);
 }
 
 SlotMover::Export* SlotMover::find_export(uint64_t serial) {
@@ -346,13 +346,16 @@ void SlotMover::judge(Import& import, const SlotOffer& offer, TimeMs now) {
   for (const HlcStamp stamp : coverage.flush_stamps) flushed = std::max(flushed, stamp);
   if (offer.hand_over) {
     // What is about to go to him who offers is wanted there.
-    const bool leaves = own.given.intersects(slots) ||
-                        (export_ && export_->session->slots().intersects(slots));
+    const bool leaves =
+        own.given.intersects(slots) || (export_ && export_->session->slots().intersects(slots));
     if (leaves || !own.slots.contains(slots)) {
       return refuse("the rows are another node's to have", true);
     }
     return import.session.accept(flushed);
   }
+  Status whole;
+  events_.complete(0, [&whole](const Status& all) { whole = all; });
+  if (!whole.ok()) return refuse("of the target's shard: " + std::string(whole.message()), true);
   if (slots.empty() || own.slots.intersects(slots)) {
     return refuse("the target owns some of the slots already", false);
   }
@@ -489,9 +492,8 @@ void SlotMover::end_hand_over() {
   const SlotExport& session = *hand_over_->session;
   const bool done = session.stage() == SlotExport::Stage::kDone;
   // What has begun to come meanwhile, or is this node's by now, stays.
-  const SlotRanges slots = session.slots()
-                               .intersection(membership().epochs().spare)
-                               .difference(arriving());
+  const SlotRanges slots =
+      session.slots().intersection(membership().epochs().spare).difference(arriving());
   hand_over_->pipe.close();
   hand_over_.reset();
   if (!done || slots.empty()) return;
@@ -503,8 +505,8 @@ void SlotMover::remove_step() {
   removal_.serial = ++serial_;
   const SlotRange range = removal_.slots.ranges().front();
   work_.change([this, serial = removal_.serial, range, from = removal_.from] {
-    const Result<PurgeScan> scan = scan_rows(keyspace_, range.first, range.last, UINT64_MAX, from,
-                                             options_.rows_per_step);
+    const Result<PurgeScan> scan =
+        scan_rows(keyspace_, range.first, range.last, UINT64_MAX, from, options_.rows_per_step);
     const Status done = scan.ok() ? applier_.remove(scan->rows) : scan.status();
     const std::string next = scan.ok() ? scan->next : std::string();
     transport_.post([this, serial, range, done, next] {
@@ -696,8 +698,8 @@ TimeMs SlotMover::next_deadline() const {
     if (export_->storing) next = std::min(next, transport_.now() + options_.exports.retry_ms);
   }
   for (const auto& [stream, import] : imports_) {
-    next = std::min(next, import.pipe.deadline(import.session.next_deadline(),
-                                               options_.exports.silence_ms));
+    next = std::min(
+        next, import.pipe.deadline(import.session.next_deadline(), options_.exports.silence_ms));
   }
   if (hand_over_) {
     next = std::min(next, hand_over_->pipe.deadline(hand_over_->session->next_deadline(),

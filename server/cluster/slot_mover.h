@@ -17,9 +17,11 @@
 //   1. Nothing is granted before it is given durably, nor given before the target says that all of
 //      it is safe there, nor while a node of this shard is away: what that one may have written
 //      unheard would come too late, and what has been deleted since would come back with it.
+//      Nor while one of the target's shard is: it would take old rows that it doesn't know for such
+//      as were purged there (storage/tick_purge.cc).
 //   2. Rows are removed only of slots that this node neither owns nor is about to get.
 //
-// Thread safety: the loop's, but for migrations().
+// Thread safety: the loop's, but for what SlotMoves says otherwise.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +36,7 @@
 
 #include "membership/membership.h"
 #include "rpc/transport.h"
+#include "server/cluster/slot_moves.h"
 #include "server/cluster/store_work.h"
 #include "server/cluster/stream_pipe.h"
 #include "server/replication/slot_export.h"
@@ -47,31 +50,12 @@ namespace syntropy {
 /// Purpose of the streams of moves (rpc/transport.h).
 inline constexpr uint8_t kSlotStream = 2;
 
-/// A move, as CLUSTER GETSLOTMIGRATIONS tells it. Times in Unix seconds.
-struct SlotMigration {
-  std::string name;  // 40 hexadecimal digits
-  bool exports = false;
-  SlotRanges slots;
-  NodeId source;
-  NodeId target;
-  uint64_t created_s = 0;
-  uint64_t updated_s = 0;
-  uint64_t heard_s = 0;
-  std::string state;  // success, failed and canceled are the ends
-  std::string message;
-  uint64_t rows = 0;    // moved so far
-  uint64_t rounds = 0;  // of comparing
-  bool ended = false;
-};
-
-class SlotMover {
+class SlotMover final : public SlotMoves {
  public:
   /// What a test breaks on purpose, to see that it is found (tests/simulation).
   enum class Fault : uint8_t {
     kNone,
-    kServeGiven,    // the source goes on serving what it gave away
-    kGiveUnproved,  // gives without having asked whether all is there
-    kDropUnasked,   // removes spare rows without having offered them to their owner
+    kDropUnasked,  // removes spare rows without having offered them to their owner
   };
   struct Options {
     SlotExportOptions exports;
@@ -89,12 +73,12 @@ class SlotMover {
     std::function<void(TimeMs most_ms, std::function<void(const Status&)>)> pause;
     std::function<void()> resume;
     /// Tells when all other nodes of this shard have all of its log; kUnavailable: one of them can't
-    /// say so within `most_ms`. 0: whether they are there at all.
+    /// say so within `most_ms`. 0: whether they are there at all; told at once.
     std::function<void(TimeMs most_ms, std::function<void(const Status&)>)> complete;
     /// Whether what membership has to remember is durable, and told to those who serve clients: no
     /// request that they judged by what was before is executed any more.
     std::function<bool()> settle;
-    /// Tells when all that this node's log has is safe here and on enough replicas.
+    /// Tells when all that this node's log has is on disk here and held by all of this shard.
     std::function<void(std::function<void(const Status&)>)> secure;
     /// Something was done: next_deadline() may be another.
     std::function<void()> pumped;
@@ -106,15 +90,11 @@ class SlotMover {
 
   void set_options(const Options& options) { options_ = options; }
 
-  /// CLUSTER MIGRATESLOTS: begins when those before it have ended. The caller has looked at what
-  /// can be seen to be wrong.
-  void start(const SlotRanges& slots, const NodeId& target);
-  /// CLUSTER CANCELSLOTMIGRATIONS: how many it has ended. Those that are given away go on.
-  size_t cancel();
-  /// Any thread. The oldest first.
-  std::vector<SlotMigration> migrations() const;
-  /// Slots of moves to other nodes that haven't ended.
-  SlotRanges leaving() const;
+  // SlotMoves
+  void start(const SlotRanges& slots, const NodeId& target) override;
+  size_t cancel() override;
+  std::vector<SlotMigration> migrations() const override;
+  SlotRanges leaving() const override;
 
   /// This node leads no more, or is another one: all moves are over.
   void leave_role();

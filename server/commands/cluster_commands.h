@@ -73,6 +73,10 @@ void cluster_flushslots_command(Call& call);
 void cluster_getkeysinslot_command(Call& call);
 void cluster_keyslot_command(Call& call);
 void cluster_setslot_command(Call& call);
+// cluster_migrate.cc: slots that go to another shard
+void cluster_cancelslotmigrations_command(Call& call);
+void cluster_getslotmigrations_command(Call& call);
+void cluster_migrateslots_command(Call& call);
 // cluster_nodes.cc: who is in, and in which part
 void cluster_failover_command(Call& call);
 void cluster_forget_command(Call& call);

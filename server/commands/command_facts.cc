@@ -65,6 +65,7 @@ constexpr CommandFacts kFacts[] = {
     {.name = "memory|stats",
      .tips = "nondeterministic_output request_policy:all_shards response_policy:special"},
     {.name = "mget", .tips = "request_policy:multi_shard"},
+    {.name = "migrate", .tips = "nondeterministic_output"},
     {.name = "mset", .tips = "request_policy:multi_shard response_policy:all_succeeded"},
     {.name = "msetnx", .tips = "request_policy:multi_shard response_policy:agg_min"},
     {.name = "object|encoding", .tips = "nondeterministic_output"},

@@ -112,7 +112,8 @@ std::vector<CommandSpec> collect_specs() {
         scan_commands(),        dump_commands(),     connection_commands(),  client_commands(),
         command_commands(),     server_commands(),   config_commands(),      diagnosis_commands(),
         transaction_commands(), cluster_commands(),  replication_commands(), reconcile_commands(),
-        pubsub_commands(),      sentinel_commands(), sync_commands(),        function_commands()}) {
+        pubsub_commands(),      sentinel_commands(), sync_commands(),        function_commands(),
+        migrate_commands()}) {
     specs.insert(specs.end(), list.begin(), list.end());
   }
   const size_t top_level = specs.size();

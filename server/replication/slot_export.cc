@@ -5,8 +5,8 @@
 
 namespace syntropy {
 
-SlotExport::SlotExport(RowSessions& rows, SlotRanges slots, Kind kind,
-                       ReplicationSessionId session, const SlotExportOptions& options, TimeMs now)
+SlotExport::SlotExport(RowSessions& rows, SlotRanges slots, Kind kind, ReplicationSessionId session,
+                       const SlotExportOptions& options, TimeMs now)
     : rows_(rows),
       slots_(std::move(slots)),
       hands_over_(kind == Kind::kHandOver),
@@ -129,8 +129,9 @@ void SlotExport::restamped(const Status& done, TimeMs now) {
   if (stage_ != Stage::kRestamping) return;
   if (!done.ok()) return break_off(std::string(done.message()), now);
   restamp_.reset();
-  stage_ = Stage::kCopying;
-  begin_round(now);
+  stage_ = options_.unproved ? Stage::kGiving : Stage::kCopying;
+  if (options_.unproved) give_due_ = true;
+  if (!options_.unproved) begin_round(now);
 }
 
 void SlotExport::paused(const Status& done, TimeMs now) {
@@ -171,9 +172,9 @@ void SlotExport::interrupted(TimeMs now) {
 void SlotExport::begin_round(TimeMs at) {
   ++round_;
   step_rows_ = 0;
-  round_at_ = at;
-  asker_.emplace(round_, ComparisonAsker::Purpose::kMove,
-                 rows_.questions(RowFlow::kPush, slots_), StoreMarks(), 0, options_.stream);
+  round_at_ = round_began_ = at;
+  asker_.emplace(round_, ComparisonAsker::Purpose::kMove, rows_.questions(RowFlow::kPush, slots_),
+                 StoreMarks(), 0, options_.stream);
 }
 
 void SlotExport::asked(const Result<RowStep>& step, TimeMs now) {
@@ -212,10 +213,18 @@ void SlotExport::end_round(TimeMs now) {
     return;
   }
   // What is asked last must have come before another round begins: collect() goes on until then.
-  if (step_rows_ > options_.few_rows && round_ % options_.most_rounds != 0) return;
+  if (!pause_is_due(now)) return;
   stage_ = Stage::kPausing;
   pause_due_ = true;
   pause_until_ = now + options_.pause_ms;
+}
+
+bool SlotExport::pause_is_due(TimeMs now) {
+  const TimeMs took = now - round_began_;
+  const bool shrinks = step_rows_ < last_rows_ / 4 * 3;
+  last_rows_ = step_rows_;
+  return step_rows_ <= options_.few_rows || took <= options_.short_ms ||
+         (!shrinks && 2 * took < options_.pause_ms);
 }
 
 // --- what goes -----------------------------------------------------------------------------------
@@ -223,7 +232,8 @@ void SlotExport::end_round(TimeMs now) {
 void SlotExport::send_control(TimeMs now, Ready* ready) {
   if (now < control_at_) return;
   control_at_ = now + options_.retry_ms;
-  if (stage_ == Stage::kOffering) ready->send.emplace_back(SlotOffer{session_, hands_over_, slots_});
+  if (stage_ == Stage::kOffering)
+    ready->send.emplace_back(SlotOffer{session_, hands_over_, slots_});
   if (stage_ == Stage::kConfirming) ready->send.emplace_back(SlotConfirm{session_, round_});
   if (stage_ == Stage::kGranting) ready->send.emplace_back(SlotGrant{session_, slots_});
 }

@@ -29,12 +29,16 @@ namespace syntropy {
 struct SlotExportOptions {
   StreamOptions stream;
   uint64_t bytes_per_s = 0;  // pushed at most; 0: as many as can be
-  uint64_t few_rows = 500;   // to move in a round: then writes are paused
-  unsigned most_rounds = 30;
-  TimeMs pause_ms = 1000;      // of writes, at most; then the move waits and tries again
-  TimeMs retry_ms = 500;       // of what wasn't answered
-  TimeMs silence_ms = 10'000;  // ends a connection
+  // Writes are paused after a round that moved few rows, or was short; or when rounds don't become
+  // shorter and two of them fit into the pause.
+  uint64_t few_rows = 500;
+  TimeMs short_ms = 50;
+  TimeMs pause_ms = 1000;       // of writes, at most; then the move waits and tries again
+  TimeMs retry_ms = 500;        // of what wasn't answered
+  TimeMs silence_ms = 10'000;   // ends a connection
   TimeMs patience_ms = 60'000;  // without a target that accepts: the move has failed
+  bool unproved =
+      false;  // what a test breaks on purpose: gives what was accepted, without its rows
 };
 
 class SlotExport {
@@ -116,6 +120,7 @@ class SlotExport {
   bool holding() const { return stage_ >= Stage::kPausing && stage_ <= Stage::kConfirming; }
   void begin_round(TimeMs now);
   void end_round(TimeMs now);
+  bool pause_is_due(TimeMs now);
   void break_off(std::string why, TimeMs now);
   void release_writes();
   void fail(std::string why);
@@ -146,7 +151,9 @@ class SlotExport {
   TimeMs round_at_ = 0;  // not before
   TimeMs ask_at_ = 0;    // the same, of the next work
   uint64_t round_ = 0;
-  uint64_t step_rows_ = 0;  // moved in this round, as counted so far
+  TimeMs round_began_ = 0;
+  uint64_t last_rows_ = UINT64_MAX;  // moved in the round before
+  uint64_t step_rows_ = 0;           // moved in this round, as counted so far
   uint64_t rows_moved_ = 0;
 
   bool pause_due_ = false;

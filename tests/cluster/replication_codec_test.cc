@@ -38,7 +38,7 @@ std::vector<PrimaryMessage> primary_messages() {
   begin.owed = LogPoint{lineage(4), 20};
   begin.copy = true;
   begin.log_offset = 15;
-  begin.marks = {"flushes", UINT64_MAX, 5};
+  begin.marks = {"flushes", UINT64_MAX, 5, SlotRanges{{3, 7}, {9, 9}}};
   Begin bare;
   bare.session = 10;
   return {Refused{0, "not now"},
@@ -49,8 +49,8 @@ std::vector<PrimaryMessage> primary_messages() {
           bare,
           LogData{3, {5, "x", false}, 600},
           PrimaryHeartbeat{1, 300},
-          Compare{5, 3, 1000, {"", 77, 0}},
-          Compare{5, 300, 1000, {"flushes", 77, 1}},
+          Compare{5, 3, 1000, {"", 77, 0, SlotRanges::all()}},
+          Compare{5, 300, 1000, {"flushes", 77, 1, {}}},
           AskAck{4, 2, 300},
           Reply{4, 2, {0, "", true}}};
 }

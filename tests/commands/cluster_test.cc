@@ -1,9 +1,8 @@
 // CLUSTER, READONLY, READWRITE, ASKING, CLIENT WRITE-ACKS, and what is refused in cluster mode.
 // Error texts and their order were taken from redis-server 7.0.15.
-#include "server/commands/cluster_commands.h"
-
 #include <algorithm>
 
+#include "server/commands/cluster_commands.h"
 #include "server/config/config_store.h"
 #include "server/context.h"
 #include "tests/commands/command_fixture.h"
@@ -276,7 +275,7 @@ TEST_F(ClusterTest, SetslotNodeGivesASlotAwayOnceItIsEmpty) {
   run("DEL b");
   EXPECT_EQ(run("CLUSTER SETSLOT 3300 NODE " + hex('2')), kOk);
   EXPECT_EQ(cluster().current_routing().owner_of(3300)->id, node_id('2'));
-  EXPECT_FALSE(membership().epochs().slots.contains(3300));
+  EXPECT_TRUE(membership().epochs().slots.contains(3300)) << "until the other claims it";
 }
 
 TEST_F(ClusterTest, KeysOfASlotAreCountedAndListed) {

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""`redis-cli --cluster`, as Debian has it, against six nodes with data: what of it works so far. What
-moves slots that hold keys is not among it (docs/cluster.md)."""
+"""`redis-cli --cluster`, as Debian has it, against six nodes with data."""
 
 import json
 import os
@@ -35,6 +34,8 @@ class RedisCliCluster(CompareCase):
         return text
 
     def check(self):
+        """Once the last change has got round."""
+        self.cluster.wait_ok()
         text = self.run_cli("check", self.address)
         for line in GREEN:
             self.assertIn(line, text)
@@ -54,6 +55,58 @@ class RedisCliCluster(CompareCase):
         text = self.run_cli("fix", self.address)
         for line in GREEN:
             self.assertIn(line, text)
+        self.check()
+
+    def test_slots_go_where_they_are_wanted(self):
+        self.run_cli("reshard", self.address, "--cluster-from", self.cluster[0].id(),
+                     "--cluster-to", self.cluster[1].id(), "--cluster-slots", "400", "--cluster-yes")
+        self.assertEqual(self.cluster.owner_of_slot(0).id(), self.cluster[1].id())
+        self.check()
+        self.run_cli("rebalance", self.address, "--cluster-threshold", "1")
+        self.check()
+        self.assertEqual(self.keys(), 300)
+        slots = [sum(int(part.partition("-")[2] or part) - int(part.partition("-")[0]) + 1
+                     for part in known["slots"]) for known in self.cluster[0].nodes().values()]
+        self.assertEqual(sorted(slots)[3:], [5461, 5461, 5462])
+        self.run_cli("set-timeout", self.address, "3000")
+        for node in self.cluster.nodes:
+            self.assertEqual(node.call("CONFIG", "GET", "cluster-node-timeout")[1][1][1], b"3000")
+        self.check()
+
+    def test_a_move_that_was_left_open_is_fixed(self):
+        source, target = self.cluster[0], self.cluster[1]
+        key = next(f"own:{i}" for i in range(300)
+                   if int(source.text("CLUSTER", "KEYSLOT", f"own:{i}")) < 5461)
+        slot = source.text("CLUSTER", "KEYSLOT", key)
+        target.text("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id())
+        source.text("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id())
+        source.text("MIGRATE", "127.0.0.1", target.port, key, 0, 5000)
+        text = self.run_cli("check", self.address, code=1)
+        self.assertIn("in migrating state", text)
+        self.run_cli("fix", self.address)
+        self.check()
+        self.assertEqual(self.keys(), 300)
+        self.assertEqual(self.cluster.owner_of_slot(int(slot)).text("GET", key), key[4:])
+
+    def test_a_primary_comes_takes_its_share_and_goes(self):
+        bus_port = free_port()
+        server = self.start_server("--cluster-enabled", "yes", "--cluster-port", bus_port)
+        added = self.cluster.adopt(server, bus_port)
+        self.addCleanup(added.disconnect)
+        self.run_cli("add-node", f"127.0.0.1:{server.port}@{bus_port}", self.address)
+        self.cluster.wait_known(7)
+        self.cluster.wait_ok()
+        self.run_cli("rebalance", self.address, "--cluster-use-empty-masters")
+        self.check()
+        self.assertGreater(added.keys(), 0)
+        self.assertEqual(self.keys(), 300)
+        self.run_cli("rebalance", self.address, "--cluster-weight", f"{added.id()}=0")
+        self.check()
+        self.assertEqual(self.keys(), 300)
+        name = added.id()
+        self.run_cli("del-node", self.address, name)
+        self.cluster.nodes.remove(added)
+        self.cluster.wait_known(6)
         self.check()
 
     def test_a_node_comes_and_goes(self):

@@ -26,6 +26,9 @@ TEST(Ownership, StateComesBackFromItsBytes) {
   state.voted_over = node(8);
   state.migrating = {{3, node(1)}, {9, node(2)}};
   state.importing = {{16383, node(3)}};
+  state.given = {{5, 7}, {200, 200}};
+  state.given_to = node(9);
+  state.spare = {{100, 150}};
   const std::string bytes = encode(state);
   const Result<OwnershipState> back = decode_ownership_state(bytes);
   ASSERT_TRUE(back.ok());
@@ -35,8 +38,23 @@ TEST(Ownership, StateComesBackFromItsBytes) {
   }
   EXPECT_FALSE(decode_ownership_state(bytes + '\0').ok());
   std::string other_format = bytes;
-  other_format[0] = 2;
+  other_format[0] = 3;
   EXPECT_FALSE(decode_ownership_state(other_format).ok());
+  // What was stored before slots could be given away.
+  OwnershipState before = state;
+  before.given.clear();
+  before.given_to = NodeId();
+  before.spare.clear();
+  std::string old = encode(before);
+  old[0] = 1;
+  old.resize(old.size() - NodeId::kBytes - 2 * SlotRanges().encoded_size());
+  EXPECT_EQ(*decode_ownership_state(old), before);
+  // Slots that aren't its own can't be given, nor rows of its own be spare.
+  state.given = {{300, 300}};
+  EXPECT_FALSE(decode_ownership_state(encode(state)).ok());
+  state.given.clear();
+  state.spare = {{99, 100}};
+  EXPECT_FALSE(decode_ownership_state(encode(state)).ok());
 }
 
 TEST(Ownership, StateFromHostileBytesIsRefusedOrEncodesToTheSameBytes) {
@@ -232,6 +250,57 @@ TEST(Ownership, RestoredFromAnOldDiskVotesForNoEpochThatItMayHaveVotedIn) {
   EXPECT_FALSE(own.take_ready().publish) << "older than the disk";
 }
 
+TEST(Ownership, WhatIsGivenStaysClaimedUntilItIsTaken) {
+  Ownership own(node(2), claiming(5, {{0, 9}}));
+  own.take_ready();
+  own.give({{3, 4}}, node(100));
+  OwnershipReady ready = own.take_ready();
+  EXPECT_TRUE(ready.persist);
+  EXPECT_TRUE(ready.view_changed);
+  EXPECT_FALSE(ready.publish) << "who takes its place takes them too";
+  EXPECT_TRUE(own.owns(3));
+  own.set_claim(node(1), {6, {{3, 3}}});
+  EXPECT_EQ(own.state().given, (SlotRanges{{4, 4}}));
+  own.set_claim(node(1), {6, {{3, 4}}});
+  EXPECT_TRUE(own.state().given.empty());
+  EXPECT_FALSE(own.state().given_to);
+  EXPECT_EQ(own.state().spare, (SlotRanges{{3, 4}})) << "the other has it all";
+  own.remove_spare({{3, 3}});
+  EXPECT_EQ(own.state().spare, (SlotRanges{{4, 4}}));
+}
+
+TEST(Ownership, WhatWasLostWithoutHavingBeenGivenIsNotSpare) {
+  Ownership own(node(2), claiming(5, {{0, 9}}));
+  own.give({{3, 4}}, node(100));
+  own.set_claim(node(1), {6, {{4, 6}}});
+  EXPECT_EQ(own.state().spare, (SlotRanges{{4, 4}}));
+  own.take_back();
+  EXPECT_TRUE(own.state().given.empty());
+  EXPECT_TRUE(own.owns(3));
+}
+
+TEST(Ownership, WhatIsTakenIsClaimedUnderANewEpochAndSpareNoMore) {
+  Ownership own(node(2), claiming(5, {{0, 9}}));
+  own.set_claim(node(1), {7, {{20, 29}}});
+  own.add_spare({{0, 3}, {20, 25}});
+  EXPECT_EQ(own.state().spare, (SlotRanges{{20, 25}})) << "rows of its own slots aren't";
+  own.take_ready();
+  own.take({{20, 23}});
+  EXPECT_EQ(own.claim(), (SlotsFact{8, {{0, 9}, {20, 23}}}));
+  EXPECT_TRUE(own.owns(20));
+  EXPECT_EQ(own.state().spare, (SlotRanges{{24, 25}}));
+  EXPECT_TRUE(own.take_ready().persist);
+}
+
+TEST(Ownership, WhatAPromotedReplicaHoldsIsNotKnownToBeSpare) {
+  OwnershipState state;
+  state.spare = {{3, 4}};
+  Ownership own(node(3), state);
+  own.set_primary(node(2));
+  own.win(9, {{0, 1}});
+  EXPECT_TRUE(own.state().spare.empty());
+}
+
 TEST(OwnershipCommands, AddSlotsTakesOnlyThoseWithoutOwner) {
   Ownership own(node(1), {});
   own.set_claim(node(2), {1, {{5, 5}}});
@@ -290,6 +359,13 @@ TEST(OwnershipCommands, SetSlotMigratingAndImportingAndStable) {
             (std::vector<std::pair<uint16_t, NodeId>>{{2, node(2)}, {9, node(3)}}));
   EXPECT_EQ(own.state().importing, (std::vector<std::pair<uint16_t, NodeId>>{{10, node(2)}}));
   own.take_ready();
+  ASSERT_TRUE(own.set_migrating(3, node(2)).ok());
+  EXPECT_TRUE(own.take_ready().view_changed) << "clients are sent there from now on";
+  ASSERT_TRUE(own.set_importing(11, node(2)).ok());
+  EXPECT_TRUE(own.take_ready().view_changed);
+  own.set_stable(3);
+  EXPECT_TRUE(own.take_ready().view_changed);
+  own.set_stable(11);
   own.set_stable(9);
   own.set_stable(10);
   EXPECT_TRUE(own.take_ready().persist);
@@ -318,15 +394,27 @@ TEST(OwnershipCommands, SetSlotNodeOfAnImportedSlotTakesANewEpoch) {
   EXPECT_EQ(target.map().owner_by_claims(10), node(1));
 }
 
-TEST(OwnershipCommands, SetSlotNodeAtTheSourceGivesTheSlotUpAndPointsToTheTarget) {
+TEST(OwnershipCommands, SetSlotNodeAtTheSourcePointsToTheTargetUntilThatHasIt) {
   Ownership source(node(2), claiming(5, {{10, 19}}));
+  ASSERT_TRUE(source.set_migrating(10, node(1)).ok());
   source.set_owner(10, node(1), 100);
-  EXPECT_EQ(source.state().slots.text(), "11-19");
   EXPECT_EQ(source.map().owner(10), node(1)) << "before the target's claim arrives";
-  EXPECT_FALSE(source.take_ready().follow);
+  EXPECT_EQ(source.claim().slots.text(), "10-19") << "nobody sees it without an owner";
+  EXPECT_TRUE(source.state().migrating.empty());
+  const OwnershipReady ready = source.take_ready();
+  EXPECT_TRUE(ready.view_changed);
+  EXPECT_FALSE(ready.follow);
   source.set_claim(node(1), {6, {{10, 10}}});
+  EXPECT_EQ(source.claim().slots.text(), "11-19");
   source.tick(100);
   EXPECT_EQ(source.map().owner(10), node(1));
+}
+
+TEST(OwnershipCommands, SetSlotNodeAtTheSourceComesToNothingWithoutTheTarget) {
+  Ownership source(node(2), claiming(5, {{10, 19}}));
+  source.set_owner(10, node(1), 100);
+  source.tick(100);
+  EXPECT_TRUE(source.owns(10));
 }
 
 TEST(OwnershipCommands, SetSlotNodeOfTheLastSlotMakesTheSourceFollow) {
@@ -334,6 +422,8 @@ TEST(OwnershipCommands, SetSlotNodeOfTheLastSlotMakesTheSourceFollow) {
     Ownership source(node(2), claiming(5, {{10, 10}}));
     source.allow_replica_migration(migration);
     source.set_owner(10, node(1), 100);
+    EXPECT_FALSE(source.take_ready().follow);
+    source.set_claim(node(1), {6, {{10, 10}, {12, 13}}});
     EXPECT_EQ(source.take_ready().follow, migration ? node(1) : NodeId());
   }
 }

@@ -181,9 +181,16 @@ TEST_F(ClusterRoutingTest, ATransactionWithoutKeysRunsAnywhere) {
   EXPECT_EQ(send("MULTI\r\nPING\r\nEXEC\r\n"), ok_ + queued_ + array({"+PONG\r\n"}));
 }
 
-TEST_F(ClusterRoutingTest, QuestionsToTheLoopAreNotForTransactions) {
-  EXPECT_EQ(send("MULTI\r\nCLUSTER NODES\r\nEXEC\r\n"),
-            ok_ + error("ERR Command not allowed inside a transaction") + kAborted);
+TEST_F(ClusterRoutingTest, QuestionsToTheLoopAreInTransactionsAmongTheirLike) {
+  const std::string self = bulk(std::string(40, '1'));
+  const std::string refused = error("ERR Command not allowed inside a transaction");
+  EXPECT_EQ(send("MULTI\r\nCLUSTER MYID\r\nCLUSTER BUMPEPOCH\r\nEXEC\r\n").substr(0, 23),
+            ok_ + queued_ + queued_);
+  EXPECT_EQ(send("MULTI\r\nCLUSTER MYID\r\nCLUSTER MYID\r\nEXEC\r\nPING\r\n"),
+            ok_ + queued_ + queued_ + array({self, self}) + "+PONG\r\n");
+  EXPECT_EQ(send("MULTI\r\nCLUSTER MYID\r\nGET b\r\nEXEC\r\n"), ok_ + queued_ + refused + kAborted);
+  EXPECT_EQ(send("MULTI\r\nGET b\r\nCLUSTER MYID\r\nEXEC\r\n"), ok_ + queued_ + refused + kAborted);
+  EXPECT_EQ(send("MULTI\r\nMIGRATE h 1 b 0 1\r\nEXEC\r\n"), ok_ + refused + kAborted);
   EXPECT_EQ(send("MULTI\r\nCLUSTER KEYSLOT b\r\nEXEC\r\n"), ok_ + queued_ + array({integer(3300)}));
 }
 

@@ -43,7 +43,9 @@ ClusterNodeOptions SimNode::cluster_options() {
   options.fault = settings_.cluster_fault;
   SlotExportOptions& moves = options.mover.exports;
   moves.stream = session.stream;
+  moves.unproved = settings_.give_unproved;
   moves.few_rows = 3;
+  moves.short_ms = 1;
   moves.pause_ms = 200;
   moves.retry_ms = 100;
   moves.silence_ms = session.timeout_ms;

@@ -31,9 +31,10 @@ struct SimSettings {
   ReplicationDriver::Fault driver_fault = ReplicationDriver::Fault::kNone;
   ReplicationFault replication_fault = ReplicationFault::kNone;
   SlotMover::Fault mover_fault = SlotMover::Fault::kNone;
-  bool syncs_lie = false;     // nothing is ever durable but by the store of the cluster's state
-  bool purge = false;         // compactions drop what is dead
-  bool trees_forget = false;  // what a row was before it was replaced
+  bool syncs_lie = false;      // nothing is ever durable but by the store of the cluster's state
+  bool purge = false;          // compactions drop what is dead
+  bool give_unproved = false;  // slots, without the rows in them
+  bool trees_forget = false;   // what a row was before it was replaced
   MessageTrouble messages;
 };
 

@@ -49,6 +49,7 @@ Simulation::Simulation(const SimulationOptions& options)
   settings_.mover_fault = options.mover_fault;
   settings_.syncs_lie = options.world_fault == WorldFault::kSyncsLie;
   settings_.purge = options.world_fault == WorldFault::kPurge;
+  settings_.give_unproved = options.world_fault == WorldFault::kGiveUnproved;
   settings_.trees_forget = options.world_fault == WorldFault::kTreesForget;
   watch_.violation = [this](std::string what) { fail(std::move(what)); };
   watch_.sent = [this](SimNode& from, const NodeId& to, uint8_t type, std::string_view payload) {

@@ -31,9 +31,10 @@ namespace syntropy::testing {
 /// What a test breaks on purpose, beside the faults that the node itself has.
 enum class WorldFault : uint8_t {
   kNone,
-  kSyncsLie,     // a sync says that it is done, and forgets everything at the loss of power
-  kPurge,        // tombstones go at once, whoever may still have what they delete
-  kTreesForget,  // trees keep what a row was before it was replaced
+  kSyncsLie,      // a sync says that it is done, and forgets everything at the loss of power
+  kPurge,         // tombstones go at once, whoever may still have what they delete
+  kGiveUnproved,  // slots are given away without the rows in them
+  kTreesForget,   // trees keep what a row was before it was replaced
 };
 
 struct SimulationOptions {
@@ -58,8 +59,8 @@ struct SimulationFigures {
   uint64_t purged = 0;    // deletions of which nothing is left
   uint64_t compared = 0;  // looks at a replica that had just been found equal to its primary
   uint64_t promotions = 0;
-  uint64_t moves = 0;  // of slots, that were begun
-  uint64_t moved = 0;  // and came to their end
+  uint64_t moves = 0;       // of slots, that were begun
+  uint64_t moved = 0;       // and came to their end
   uint64_t events = 0;      // of trouble
   TimeMs rest_ms = 0;       // from the end of trouble until the cluster was one
   uint64_t trace_hash = 0;  // of everything sent
@@ -159,7 +160,7 @@ class Simulation {
   std::set<size_t> slow_;           // whose links are, or were, slow
   size_t primaries_ = 3;
   Ledger ledger_;
-  std::set<std::string> moved_;  // moves that came to their end
+  std::set<std::string> moved_;    // moves that came to their end
   std::vector<Trouble> troubles_;  // of this run
   bool troubled_ = false;
   bool forced_ = false;          // a failover without the consent of the others was asked for

@@ -64,6 +64,7 @@ struct Mutant {
   ClusterFault cluster = ClusterFault::kNone;
   ReplicationDriver::Fault driver = ReplicationDriver::Fault::kNone;
   ReplicationFault replication = ReplicationFault::kNone;
+  SlotMover::Fault mover = SlotMover::Fault::kNone;
   WorldFault world = WorldFault::kNone;
 };
 
@@ -79,6 +80,7 @@ TEST_P(ClusterMutant, IsFoundWithin200Seeds) {
                            .cluster_fault = GetParam().cluster,
                            .driver_fault = GetParam().driver,
                            .replication_fault = GetParam().replication,
+                           .mover_fault = GetParam().mover,
                            .world_fault = GetParam().world});
     const std::string violation = simulation.run();
     if (violation.empty()) continue;
@@ -106,6 +108,8 @@ constexpr Mutant kMutants[] = {
     {.name = "AcknowledgesTheReceived",
      .breaks = "nodes should have",
      .replication = ReplicationFault::kAckReceived},
+    {.name = "RemovesSpareRowsUnasked", .breaks = "lost", .mover = SlotMover::Fault::kDropUnasked},
+    {.name = "GivesWithoutTheRows", .breaks = "lost", .world = WorldFault::kGiveUnproved},
     {.name = "SyncsLie", .breaks = "as synced", .world = WorldFault::kSyncsLie},
     {.name = "TreesForget",
      .breaks = "aren't those of its rows",

@@ -181,6 +181,75 @@ TEST_F(PurgeReplicas, WhatAPromotedFollowerIncrementsIsAboveAClockFarAhead) {
   }
 }
 
+// --- slots that come and go ----------------------------------------------------------------------
+
+TEST_F(PurgeReplicas, RowsAreRemovedDeadOrAliveUnlessTheyHaveChanged) {
+  writer_.put("k", "v");
+  writer_.put("changed", "v");
+  writer_.put("dead", "v");
+  writer_.erase("dead");
+  const auto seen = [&](const std::string& key) {
+    return PurgedRow{row_key_of(key), stamp_of(*writer_.row(key))};
+  };
+  const std::vector<PurgedRow> rows = {seen("k"), seen("changed"), seen("dead")};
+  writer_.put("changed", "w");
+  ASSERT_TRUE(writer_.applier().remove(rows).ok());
+  EXPECT_FALSE(writer_.row("k"));
+  EXPECT_FALSE(writer_.row("dead"));
+  EXPECT_EQ(writer_.get("changed"), "w");
+  EXPECT_EQ(writer_.keyspace().purged_up_to(), 0u) << "it says nothing of other rows";
+  follower_.pull(writer_);
+  EXPECT_EQ(follower_.rows(), writer_.rows());
+  EXPECT_TRUE(follower_.applier().remove(rows).is(StatusCode::kUnavailable));
+}
+
+TEST_F(PurgeReplicas, RestampedRowsAreAsTheyWereAndAboveTheFloor) {
+  writer_.put("k", "v", writer_.clock.wall_ms() + 5000);
+  writer_.put("dead", "v");
+  writer_.erase("dead");
+  ASSERT_TRUE(writer_.run([](Tick& tick) { ASSERT_TRUE(tick.increment(0, "n", 5).ok()); }).ok());
+  const HlcStamp floor = hlc_stamp(writer_.clock.wall_ms() + kHourMs, 7);
+  const std::string dead = *writer_.row("dead");
+  const uint64_t expiry = decode_row(*writer_.row("k"))->expires_at_ms;
+  const std::vector<PurgedRow> rows = {
+      {row_key_of("k"), 0}, {row_key_of("n"), 0}, {row_key_of("dead"), 0}};
+  ASSERT_TRUE(writer_.applier().restamp(rows, floor).ok());
+  EXPECT_GT(stamp_of(*writer_.row("k")), floor);
+  EXPECT_GT(stamp_of(*writer_.row("n")), floor);
+  EXPECT_EQ(writer_.get("k"), "v");
+  EXPECT_EQ(decode_row(*writer_.row("k"))->expires_at_ms, expiry);
+  EXPECT_EQ(writer_.get("n"), "5");
+  EXPECT_EQ(writer_.row("dead"), dead);
+  writer_.check();
+}
+
+// A row of another shard is taken however old it is, and goes when its owner says so; rows of this
+// shard's own slots that come back are dropped if they were purged here.
+TEST_F(PurgeReplicas, WhatComesFromAnotherShardIsJudgedByWhoseTheSlotsAre) {
+  using Purged = LogApplier::Purged;
+  writer_.put("k", "v");
+  const std::string old = *writer_.row("k");
+  writer_.erase("k");
+  const HlcStamp death = stamp_of(*writer_.row("k"));
+  ASSERT_TRUE(purge(death, {{row_key_of("k"), death}}).ok());
+  ASSERT_TRUE(writer_.applier().take_over(record_of("k", old), Purged::kReturned).ok());
+  EXPECT_FALSE(writer_.row("k"));
+  ASSERT_TRUE(writer_.applier().take_over(record_of("k", old), Purged::kMoved).ok());
+  EXPECT_EQ(writer_.get("k"), "v");
+  LogRecordBuilder told;
+  told.add_purge_watermark(death + 100);
+  told.add_purge(death + 100, row_key_of("k"));
+  const std::string purges = *told.take();
+  ASSERT_TRUE(writer_.applier().take_over(purges, Purged::kReturned).ok());
+  EXPECT_EQ(writer_.get("k"), "v") << "what another shard has purged says nothing here";
+  EXPECT_EQ(writer_.keyspace().purged_up_to(), death);
+  writer_.open();  // as another writer
+  writer_.lead('b');
+  ASSERT_TRUE(writer_.applier().take_over(purges, Purged::kMoved).ok());
+  EXPECT_FALSE(writer_.row("k")) << "it owns the slots";
+  EXPECT_EQ(writer_.keyspace().purged_up_to(), death) << "but not these";
+}
+
 // --- those who were away -------------------------------------------------------------------------
 
 TEST_F(PurgeReplicas, TakesOverNoRowThatWasPurged) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,7 @@ class FakeCluster final : public Cluster {
   bool publish(std::string channel, std::string message, bool to_shard) override;
   std::vector<LinkInfo> links() const override { return link_list; }
   TransportStats traffic() const override { return traffic_stats; }
+  SlotMoves& mover() override { throw std::logic_error("no slots move here"); }
   Membership& membership() override { return *membership_; }
   void settle() override;
   TimeMs now() const override { return 1000; }

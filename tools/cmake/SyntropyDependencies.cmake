@@ -7,7 +7,7 @@
 #   syntropy::xxhash    <xxhash.h>
 #   syntropy::protobuf  the run time of the messages between nodes; their compiler is SYNTROPY_PROTOC
 #   syntropy::lzf       <lzf.h>
-#   syntropy::hiredis   a client's side of the protocol, for the command line tool
+#   syntropy::hiredis   a client's side of the protocol, for the command line tool and MIGRATE
 #   syntropy::jemalloc  the allocator of our programs; empty under a sanitizer, which brings its own
 
 # find_dependency() takes from the package in search whether to insist.
@@ -18,11 +18,6 @@ unset(CMAKE_FIND_PACKAGE_NAME)
 find_package(CLI11 REQUIRED)
 find_program(SYNTROPY_PROTOC protoc REQUIRED)
 find_package(nlohmann_json REQUIRED)
-
-pkg_check_modules(SYNTROPY_HIREDIS REQUIRED IMPORTED_TARGET hiredis>=0.14)
-add_library(syntropy_hiredis INTERFACE)
-add_library(syntropy::hiredis ALIAS syntropy_hiredis)
-target_link_libraries(syntropy_hiredis INTERFACE PkgConfig::SYNTROPY_HIREDIS)
 
 add_library(syntropy_jemalloc INTERFACE)
 add_library(syntropy::jemalloc ALIAS syntropy_jemalloc)

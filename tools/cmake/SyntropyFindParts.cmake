@@ -25,6 +25,12 @@ if(NOT TARGET syntropy::rocksdb)
   endif()
 endif()
 
+pkg_check_modules(SYNTROPY_HIREDIS REQUIRED IMPORTED_TARGET hiredis>=0.14)
+if(NOT TARGET syntropy::hiredis)
+  add_library(syntropy::hiredis INTERFACE IMPORTED)
+  target_link_libraries(syntropy::hiredis INTERFACE PkgConfig::SYNTROPY_HIREDIS)
+endif()
+
 pkg_check_modules(SYNTROPY_XXHASH REQUIRED IMPORTED_TARGET libxxhash>=0.8)
 if(NOT TARGET syntropy::xxhash)
   add_library(syntropy::xxhash INTERFACE IMPORTED)

@@ -16,6 +16,7 @@ foreach(library IN LISTS syntropy_libraries)
 endforeach()
 target_link_libraries(libsyntropy PRIVATE Threads::Threads fmt::fmt spdlog::spdlog
                                           syntropy::rocksdb syntropy::xxhash syntropy::lzf
+                                          syntropy::hiredis
                                           syntropy::protobuf OpenSSL::SSL OpenSSL::Crypto)
 target_include_directories(libsyntropy
                            INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
