@@ -539,7 +539,7 @@ void SlotMover::leave_role() {
     if (!export_->session->ended()) export_->session->taken();
     const SlotExport::Ready last = export_->session->take_ready(transport_.now());
     if (last.resume) events_.resume();
-    describe_export("failed");
+    describe_export();
     export_->pipe.close();
     export_.reset();
   }

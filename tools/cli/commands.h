@@ -22,6 +22,7 @@ enum ExitCode : int {
 };
 
 /// Each declares one subcommand; when the user chose it, it sets *exit_code.
+void add_cluster_command(CLI::App& app, int* exit_code);
 void add_compare_command(CLI::App& app, int* exit_code);
 void add_import_command(CLI::App& app, int* exit_code);
 void add_repair_command(CLI::App& app, int* exit_code);

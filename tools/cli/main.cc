@@ -16,6 +16,8 @@ constexpr char kExamples[] =
     "  syntropy verify ./data                   check the data of a node that is not running\n"
     "  syntropy verify 127.0.0.1:7379           of one that is: its rows, against its trees\n"
     "  syntropy salvage ./data                  it doesn't start any more: keep what is left\n"
+    "  syntropy cluster status                  which nodes are there, and who owns which slots?\n"
+    "  syntropy cluster rebalance               give every primary its share of the slots\n"
     "  syntropy import dump.rdb                 write the keys of a Redis dump to it\n"
     "  syntropy compare one:7379 other:7379           which rows differ? 'repair' mends them\n"
     "  syntropy compare redis://old:6379 new:7379     which keys differ? 'repair' copies them\n"
@@ -31,6 +33,7 @@ int run(int argc, char** argv) {
   app.footer(kExamples);
   int exit_code = kExitOk;
   add_status_command(app, &exit_code);
+  add_cluster_command(app, &exit_code);
   add_compare_command(app, &exit_code);
   add_import_command(app, &exit_code);
   add_repair_command(app, &exit_code);

@@ -28,7 +28,7 @@ struct VerifyOptions {
   double timeout_s = 60;
 };
 
-void print_line(std::string_view label, const std::string& text) {
+void print_store_line(std::string_view label, const std::string& text) {
   std::printf("  %-12s%s\n", std::string(label).c_str(), text.c_str());
 }
 
@@ -75,7 +75,7 @@ class Verification {
       done += file.bytes;
     }
     progress_.clear();
-    print_line("table files", fmt::format("{} of {} sound, {}", sound, store_.table_files().size(),
+    print_store_line("table files", fmt::format("{} of {} sound, {}", sound, store_.table_files().size(),
                                           bytes_text(total)));
   }
 
@@ -85,7 +85,7 @@ class Verification {
     std::string text = fmt::format("{} {}, {} records", log.files,
                                    log.files == 1 ? "file" : "files", with_separators(log.records));
     if (log.lost_tail) text += "; a tail was lost that had never been synced, which is no damage";
-    print_line("log", text);
+    print_store_line("log", text);
   }
 
   void check_records() {
@@ -112,11 +112,11 @@ class Verification {
     if (!std::filesystem::exists(options_.target + "/trees/sums", ignored)) return;
     const auto opened = DirectoryStore::over(store_.engine(), options_.target);
     if (!opened.ok()) {
-      return print_line("trees", "not checked: " + std::string(opened.status().message()));
+      return print_store_line("trees", "not checked: " + std::string(opened.status().message()));
     }
     RowTrees& trees = (*opened)->trees();
     if (trees.stats().stale_slots != 0) {
-      return print_line("trees",
+      return print_store_line("trees",
                         "not up to date, which is no damage: the node will make them anew");
     }
     TreeProblems found(options_.max_problems);
@@ -130,11 +130,11 @@ class Verification {
     }
     progress_.clear();
     for (const std::string& text : found.texts()) problem(text);
-    print_line("trees", found.summary());
+    print_store_line("trees", found.summary());
   }
 
   void print_summary(const StoreReport& report) {
-    print_line("rows",
+    print_store_line("rows",
                fmt::format("{} in {}: {} deleted, {} expired, {} flushed, to be removed "
                            "by compaction",
                            with_separators(report.rows), bytes_text(report.bytes),
@@ -144,15 +144,15 @@ class Verification {
       if (database.found.keys == 0 && database.stored.keys == 0) continue;
       const auto moved = report.logical.find(db);
       const uint16_t number = moved == report.logical.end() ? db : moved->second;
-      print_line(
+      print_store_line(
           fmt::format("db{}", number),
           fmt::format("{} keys, {} of them with an expiry", with_separators(database.found.keys),
                       with_separators(database.found.expiring)));
     }
     if (!report.complete) {
-      print_line("counts", "not compared, because not everything could be read");
+      print_store_line("counts", "not compared, because not everything could be read");
     }
-    if (report.writer) print_line("writer", fmt::format("{:016x}", *report.writer));
+    if (report.writer) print_store_line("writer", fmt::format("{:016x}", *report.writer));
   }
 
   RocksInspection& store_;

@@ -1,0 +1,205 @@
+#include "tools/cli/cluster_plan.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <utility>
+
+namespace syntropy {
+namespace {
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const size_t at = text.find(separator);
+    parts.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + 1);
+  }
+}
+
+template <class Number>
+bool parse_number(std::string_view text, Number* number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+bool has_flag(const std::vector<std::string_view>& flags, std::string_view flag) {
+  return std::find(flags.begin(), flags.end(), flag) != flags.end();
+}
+
+// "host:port@bus" or "host:port@bus,hostname"
+bool parse_address(std::string_view text, ClusterMember* member) {
+  text = text.substr(0, text.find(','));
+  const size_t at = text.rfind('@');
+  const size_t colon = text.substr(0, at).rfind(':');
+  if (at == std::string_view::npos || colon == std::string_view::npos) return false;
+  member->host = text.substr(0, colon);
+  return parse_number(text.substr(colon + 1, at - colon - 1), &member->port) &&
+         parse_number(text.substr(at + 1), &member->bus_port);
+}
+
+bool parse_owned_slots(std::string_view part, SlotRanges* slots) {
+  if (part.empty() || part.front() == '[') return true;  // on its way
+  const size_t dash = part.find('-');
+  SlotRange range;
+  if (!parse_number(part.substr(0, dash), &range.first)) return false;
+  range.last = range.first;
+  if (dash != std::string_view::npos && !parse_number(part.substr(dash + 1), &range.last)) {
+    return false;
+  }
+  if (range.first > range.last || range.last >= kSlotCount) return false;
+  slots->add(range);
+  return true;
+}
+
+// The last `count` slots, taken off.
+SlotRanges take_last(SlotRanges* slots, uint32_t count) {
+  SlotRanges taken;
+  while (count > 0 && !slots->empty()) {
+    SlotRange last = slots->ranges().back();
+    if (last.count() > count) last.first = static_cast<uint16_t>(last.last - count + 1);
+    taken.add(last);
+    slots->remove(last);
+    count -= last.count();
+  }
+  return taken;
+}
+
+std::string_view host_of(std::string_view address) { return address.substr(0, address.rfind(':')); }
+
+struct Share {
+  const ClusterMember* member;
+  SlotRanges slots;
+  double exact;
+  uint32_t wanted;
+};
+
+// Shares in whole slots that add up. Those left over go where they lie already.
+void round_shares(std::vector<Share>* shares, uint32_t total) {
+  uint32_t given = 0;
+  for (Share& share : *shares) {
+    share.wanted = static_cast<uint32_t>(share.exact);
+    given += share.wanted;
+  }
+  std::vector<Share*> order;
+  for (Share& share : *shares) {
+    if (share.exact > 0) order.push_back(&share);
+  }
+  std::stable_sort(order.begin(), order.end(), [](const Share* a, const Share* b) {
+    const auto over = [](const Share* share) {
+      return static_cast<int64_t>(share->slots.count()) - share->wanted;
+    };
+    return over(a) > over(b);
+  });
+  for (size_t i = 0; given < total; ++i, ++given) ++order[i % order.size()]->wanted;
+}
+
+}  // namespace
+
+Result<std::vector<ClusterMember>> parse_cluster_nodes(std::string_view text) {
+  std::vector<ClusterMember> members;
+  for (std::string_view line : split(text, '\n')) {
+    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+    if (line.empty()) continue;
+    const std::vector<std::string_view> parts = split(line, ' ');
+    ClusterMember member;
+    bool sound = parts.size() >= 8 && parse_address(parts[1], &member);
+    if (sound) {
+      member.id = parts[0];
+      const std::vector<std::string_view> flags = split(parts[2], ',');
+      member.myself = has_flag(flags, "myself");
+      member.failed = has_flag(flags, "fail") || has_flag(flags, "fail?");
+      member.handshake = has_flag(flags, "handshake");
+      if (parts[3] != "-") member.primary = parts[3];
+      for (size_t i = 8; i < parts.size(); ++i)
+        sound = sound && parse_owned_slots(parts[i], &member.slots);
+    }
+    if (!sound) return Status::corruption("not a line of CLUSTER NODES: " + std::string(line));
+    members.push_back(std::move(member));
+  }
+  return members;
+}
+
+Result<const ClusterMember*> find_member(const std::vector<ClusterMember>& members,
+                                         std::string_view name) {
+  const ClusterMember* found = nullptr;
+  for (const ClusterMember& member : members) {
+    if (member.address() == name || member.id == name) return &member;
+    if (name.empty() || !std::string_view(member.id).starts_with(name)) continue;
+    if (found != nullptr) {
+      return Status::invalid_argument("several nodes' ids begin with '" + std::string(name) + "'");
+    }
+    found = &member;
+  }
+  if (found == nullptr) {
+    return Status::invalid_argument("the cluster has no node '" + std::string(name) +
+                                    "': give its id or its host:port");
+  }
+  return found;
+}
+
+Result<std::vector<PlannedMove>> plan_rebalance(const std::vector<ClusterMember>& members,
+                                                const std::map<std::string, double>& weights,
+                                                double threshold_percent) {
+  std::vector<Share> shares;
+  uint32_t total = 0;
+  double sum = 0;
+  for (const ClusterMember& member : members) {
+    if (!member.is_primary()) continue;
+    const auto weight = weights.find(member.id);
+    shares.push_back({&member, member.slots, weight == weights.end() ? 1 : weight->second, 0});
+    sum += shares.back().exact;
+    total += member.slots.count();
+  }
+  if (sum <= 0) return Status::invalid_argument("no primary has a weight above 0");
+  double furthest = 0;
+  for (Share& share : shares) {
+    share.exact = share.exact / sum * total;
+    const double off = std::abs(static_cast<double>(share.slots.count()) - share.exact);
+    furthest = std::max(furthest, off / std::max(share.exact, 1.0) * 100);
+  }
+  if (furthest <= threshold_percent) return std::vector<PlannedMove>();
+  round_shares(&shares, total);
+  std::vector<PlannedMove> moves;
+  for (Share& from : shares) {
+    for (Share& to : shares) {
+      const uint32_t have = from.slots.count();
+      const uint32_t lacks = to.wanted - std::min(to.wanted, to.slots.count());
+      if (have <= from.wanted || lacks == 0) continue;
+      PlannedMove move{from.member->id, to.member->id,
+                       take_last(&from.slots, std::min(have - from.wanted, lacks))};
+      to.slots.add(move.slots);
+      moves.push_back(std::move(move));
+    }
+  }
+  return moves;
+}
+
+Result<PlannedCluster> plan_cluster(const std::vector<std::string>& addresses, size_t replicas) {
+  const size_t count = addresses.size() / (replicas + 1);
+  if (count == 0) {
+    return Status::invalid_argument("a cluster with " + std::to_string(replicas) +
+                                    " replicas for each primary needs " +
+                                    std::to_string(replicas + 1) + " nodes at least");
+  }
+  PlannedCluster plan;
+  for (size_t i = 0; i < count; ++i) {
+    const auto first = static_cast<uint16_t>(i * kSlotCount / count);
+    const auto last = static_cast<uint16_t>((i + 1) * kSlotCount / count - 1);
+    plan.primaries.push_back({addresses[i], {{first, last}}, {}});
+  }
+  for (size_t i = count; i < addresses.size(); ++i) {
+    // To the one with the fewest, on another host if possible.
+    const auto burden = [&](const PlannedCluster::Primary& primary) {
+      return std::pair(primary.replicas.size(), host_of(primary.address) == host_of(addresses[i]));
+    };
+    const auto least =
+        std::min_element(plan.primaries.begin(), plan.primaries.end(),
+                         [&](const auto& a, const auto& b) { return burden(a) < burden(b); });
+    least->replicas.push_back(addresses[i]);
+  }
+  return plan;
+}
+
+}  // namespace syntropy
