@@ -90,6 +90,7 @@ ClusterNodeOptions ClusterService::options(const Config& config) {
   ClusterNodeOptions options;
   options.membership = membership_options(config);
   options.replication = replication_options(config);
+  options.mover.exports.bytes_per_s = config.replication.anti_entropy_rate;
   AddressFact& address = options.address;
   address.host = config.cluster.announce_ip;
   address.hostname = config.cluster.announce_hostname;

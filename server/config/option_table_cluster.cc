@@ -53,7 +53,9 @@ void add_replication(TableBuilder& table) {
   table.add(
       "anti-entropy-rate", kChangeable,
       "Most bytes a second that a primary sends a replica with which it compares rows, as it "
-      "does to catch it up when the backlog has run out; 0 is as many as it can.",
+      "does to catch it up when the backlog has run out, and a node to which slots go; 0 is as "
+      "many "
+      "as it can.",
       memory_option(SYNTROPY_FIELD(std::uint64_t, replication.anti_entropy_rate), 0, kMaxBytes));
   Option& replicas = table.add(
       "min-replicas-to-write", kChangeable,

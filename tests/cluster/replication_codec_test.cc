@@ -74,6 +74,33 @@ TEST(ReplicationCodec, WhatIsWrittenIsReadBack) {
   }
 }
 
+TEST(ReplicationCodec, MessagesAboutSlotsAreReadBackAndNothingElseIs) {
+  const SlotRanges slots = {{0, 5}, {9, 16383}};
+  const std::vector<SlotMessage> messages = {
+      SlotOffer{1, true, slots},       SlotOffer{2, false, {}}, SlotAccept{3, UINT64_MAX},
+      SlotRefusal{4, true, "not now"}, SlotConfirm{5, 300},     SlotReady{6, 300},
+      SlotGrant{7, SlotRanges::all()}};
+  for (const SlotMessage& message : messages) {
+    const ReplicationFrame frame = encode_frame(message);
+    EXPECT_TRUE(is_slot_message(frame.type));
+    const Result<SlotMessage> read = decode_slot_message(frame.type, frame.payload);
+    ASSERT_TRUE(read.ok()) << int{frame.type};
+    EXPECT_EQ(read->index(), message.index());
+    EXPECT_EQ(encode_frame(*read).payload, frame.payload);
+    EXPECT_FALSE(decode_replica_message(frame.type, frame.payload).ok());
+    EXPECT_FALSE(decode_primary_message(frame.type, frame.payload).ok());
+    if (std::holds_alternative<SlotRefusal>(message)) continue;  // its text is the rest
+    for (size_t size = 0; size < frame.payload.size(); ++size) {
+      const auto cut = decode_slot_message(frame.type, frame.payload.substr(0, size));
+      EXPECT_TRUE(cut.status().is(StatusCode::kCorruption)) << int{frame.type} << " at " << size;
+    }
+    EXPECT_FALSE(decode_slot_message(frame.type, frame.payload + '\0').ok());
+  }
+  EXPECT_FALSE(is_slot_message(63));
+  EXPECT_FALSE(is_slot_message(70));
+  EXPECT_FALSE(decode_slot_message(70, {}).ok());
+}
+
 TEST(ReplicationCodec, FieldsKeepTheirValues) {
   const ReplicationFrame frame = encode_frame(replica_messages()[1]);
   const Result<ReplicaMessage> read = decode_replica_message(frame.type, frame.payload);

@@ -1,0 +1,59 @@
+"""Clients of python3-redis, as reshard_client.js has them of ioredis: the same arguments and lines."""
+
+import sys
+import threading
+import time
+
+import redis
+from redis.cluster import RedisCluster
+
+KEYS = 200  # of each client
+
+
+def run(name, port, rate, stopping, say):
+    cluster = RedisCluster(host="127.0.0.1", port=port, decode_responses=True)
+    written = {}
+    number = 0
+    while not stopping.is_set():
+        key = f"py:{name}:{number % KEYS}"
+        began = time.time()
+        start = time.perf_counter()
+        try:
+            if number % 4 == 3:
+                value = cluster.get(key)
+                if value != written.get(key):
+                    say(f"! {key} is {value} instead of {written.get(key)}")
+            else:
+                cluster.set(key, str(number))
+                written[key] = str(number)
+            say(f"{int(began * 1000)} {(time.perf_counter() - start) * 1000:.3f}")
+        except redis.RedisError as error:
+            say(f"! {type(error).__name__} {error}")
+        number += 1
+        time.sleep(max(0.0, 1 / rate - (time.time() - began)))
+    for key, value in written.items():
+        say(f"= {key} {value}")
+    cluster.close()
+
+
+def main():
+    port, clients, rate = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    stopping = threading.Event()
+    lock = threading.Lock()
+
+    def say(line):
+        with lock:
+            sys.stdout.write(line + "\n")
+
+    threads = [threading.Thread(target=run, args=(name, port, rate, stopping, say))
+               for name in range(clients)]
+    for thread in threads:
+        thread.start()
+    sys.stdin.read()
+    stopping.set()
+    for thread in threads:
+        thread.join()
+
+
+if __name__ == "__main__":
+    main()
