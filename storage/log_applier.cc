@@ -134,6 +134,7 @@ Status LogApplier::restamp(std::span<const PurgedRow> rows, HlcStamp floor) {
   return commit(std::nullopt, [&](Tick& tick) {
     const Status role = log().check_writer();
     if (!role.ok()) return role;
+    tick.observe(floor);  // what is written from now on is above it as well
     for (const PurgedRow& row : rows) {
       const Result<bool> anew = tick.restamp_row(row.row_key, floor);
       if (!anew.ok()) return anew.status();

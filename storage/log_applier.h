@@ -72,8 +72,8 @@ class LogApplier {
   /// Removes rows for good, dead or alive, as long as nothing of them is newer than it was: of slots
   /// that are another node's, who has them. Errors as purge().
   Status remove(std::span<const PurgedRow> rows);
-  /// Writes those of the rows that are alive anew, with versions above `floor` (Tick::restamp_row()).
-  /// Errors as purge().
+  /// Writes those of the rows that are alive anew, with versions above `floor` (Tick::restamp_row()),
+  /// and has the clock follow that. Errors as purge().
   Status restamp(std::span<const PurgedRow> rows, HlcStamp floor);
   /// No tick changes rows from here on, until resume_writes() or a change of roles. Returns where
   /// the log stands. kUnavailable when this node isn't the writer.

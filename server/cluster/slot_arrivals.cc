@@ -126,14 +126,7 @@ void SlotMover::end_import(StreamId stream) {
   const auto at = imports_.find(stream);
   if (at == imports_.end()) return;
   if (at->second.number) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    SlotMigration& told = note(*at->second.number);
-    if (!told.ended) {
-      told.state = "failed";
-      told.message = "the connection with the source has ended";
-      told.updated_s = wall_s();
-      told.ended = true;
-    }
+    end_note(*at->second.number, "failed", "the connection with the source has ended");
   }
   imports_.erase(at);
 }

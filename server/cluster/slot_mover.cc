@@ -66,13 +66,27 @@ size_t SlotMover::add(SlotMigration migration) {
   return first_ + log_.size() - 1;
 }
 
-// Called with the lock.
-SlotMigration& SlotMover::note(size_t number) { return log_[number - first_]; }
+// Called with the lock. Null: it has ended, and is remembered no longer.
+SlotMigration* SlotMover::note(size_t number) {
+  return number < first_ ? nullptr : &log_[number - first_];
+}
+
+void SlotMover::end_note(size_t number, std::string_view state, std::string_view message) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  SlotMigration* const told = note(number);
+  if (told == nullptr || told->ended) return;
+  told->state = state;
+  told->message = message;
+  told->updated_s = wall_s();
+  told->ended = true;
+}
 
 void SlotMover::describe_export(const char* end) {
   const SlotExport& session = *export_->session;
   const std::lock_guard<std::mutex> lock(mutex_);
-  SlotMigration& told = note(*export_->number);
+  SlotMigration* const found = note(*export_->number);
+  if (found == nullptr) return;
+  SlotMigration& told = *found;
   const std::string state = end != nullptr ? end : name_of(session.stage());
   if (state != told.state) told.updated_s = wall_s();
   told.state = state;
@@ -130,11 +144,7 @@ size_t SlotMover::cancel() {
     ++ended;
   }
   for (const size_t number : std::exchange(queue_, {})) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    SlotMigration& told = note(number);
-    told.state = "canceled";
-    told.updated_s = wall_s();
-    told.ended = true;
+    end_note(number, "canceled", "");
     ++ended;
   }
   pump(transport_.now());
@@ -176,7 +186,7 @@ void SlotMover::begin_next(TimeMs now) {
     SlotMigration migration;
     {
       const std::lock_guard<std::mutex> lock(mutex_);
-      migration = note(*next.number);
+      migration = *note(*next.number);
     }
     next.shard = shard_of(migration.target);
     open(&next, migration.slots, SlotExport::Kind::kMove, now);
@@ -334,20 +344,19 @@ void SlotMover::restamped(uint64_t serial, const Status& done) {
 void SlotMover::leave_role() {
   serial_ += 1;
   if (export_) {
+    const bool given =
+        export_->storing || export_->session->stage() == SlotExport::Stage::kGranting;
     (void)export_->session->cancel("this node isn't a primary any more");
     if (!export_->session->ended()) export_->session->taken();
     const SlotExport::Ready last = export_->session->take_ready(transport_.now());
     if (last.resume) events_.resume();
-    describe_export();
+    describe_export(given || export_->session->stage() == SlotExport::Stage::kFailed ? nullptr
+                                                                                     : "failed");
     export_->pipe.close();
     export_.reset();
   }
   for (const size_t number : std::exchange(queue_, {})) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    SlotMigration& told = note(number);
-    told.state = "failed";
-    told.message = "this node isn't a primary any more";
-    told.ended = true;
+    end_note(number, "failed", "this node isn't a primary any more");
   }
   while (!imports_.empty()) {
     imports_.begin()->second.pipe.close();
@@ -378,7 +387,7 @@ void SlotMover::drop(const NodeId& node) {
 }
 
 void SlotMover::interrupted() {
-  if (!export_) return;
+  if (!export_ || export_->storing) return;  // what is given stays given
   export_->session->interrupted(transport_.now());
   pump(transport_.now());
 }

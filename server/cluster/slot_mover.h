@@ -32,6 +32,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "membership/membership.h"
@@ -167,7 +168,8 @@ class SlotMover final : public SlotMoves {
   void end_hand_over();
   void remove_step();
   void end_import(StreamId stream);
-  SlotMigration& note(size_t number);
+  SlotMigration* note(size_t number);
+  void end_note(size_t number, std::string_view state, std::string_view message);
   size_t add(SlotMigration migration);
   void describe_export(const char* end = nullptr);
   NodeId shard_of(const NodeId& node) const;

@@ -44,8 +44,10 @@ uint64_t micros_of(std::string_view seconds) {
 }
 
 void debug_help(Call& call) {
-  call.reply.array(5);
+  call.reply.array(7);
   call.reply.simple_string("DEBUG <subcommand> [<argument> ...]. Subcommands are:");
+  call.reply.simple_string("DIGEST-VALUE <key> [<key> ...]");
+  call.reply.simple_string("    Answers with a digest of each key's value; zeros: there is none.");
   call.reply.simple_string("HELP");
   call.reply.simple_string("    Lists the subcommands.");
   call.reply.simple_string("SLEEP seconds");
@@ -60,6 +62,9 @@ void debug_command(Call& call) {
         "configuration file, and then restart the server.");
   }
   if (call.argc() == 2 && equals_ignoring_case(call.args[1], "help")) return debug_help(call);
+  if (call.argc() >= 3 && equals_ignoring_case(call.args[1], "digest-value")) {
+    return debug_digest_value(call);
+  }
   if (call.argc() == 3 && equals_ignoring_case(call.args[1], "sleep")) {
     const uint64_t micros = micros_of(call.args[2]);
     call.server.stall(micros);

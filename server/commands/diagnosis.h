@@ -13,6 +13,9 @@ CommandSpec latency_spec();
 CommandSpec memory_spec();
 CommandSpec slowlog_spec();
 
+/// DEBUG DIGEST-VALUE (digest.cc).
+void debug_digest_value(Call& call);
+
 /// "ERR unknown subcommand or wrong number of arguments for '...'. Try ... HELP.": what a known
 /// subcommand answers when it is given too many arguments.
 void reply_bad_subcommand(Call& call);

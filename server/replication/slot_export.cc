@@ -162,7 +162,9 @@ void SlotExport::given(const Status& done, TimeMs now) {
 }
 
 void SlotExport::interrupted(TimeMs now) {
-  if (!holding()) return;
+  if (!holding() && (stage_ != Stage::kGiving || given_)) return;
+  stage_ = Stage::kConfirming;
+  give_due_ = false;
   break_off("a failover has begun", now);
   resume_due_ = false;
 }

@@ -90,7 +90,8 @@ class SlotExport {
   void restamped(const Status& done, TimeMs now);
   void paused(const Status& done, TimeMs now);
   void given(const Status& done, TimeMs now);
-  /// Writes aren't paused for this any more: somebody else has them paused.
+  /// Writes aren't paused for this any more: somebody else has them paused. Not while they are being
+  /// given away.
   void interrupted(TimeMs now);
   /// The target has claimed them.
   void taken();

@@ -126,6 +126,10 @@ class Cluster:
         self.wait_ok()
         for node in self.nodes[primaries:]:
             wait_until(node.is_linked, SETTLE_TIMEOUT_S, f"port {node.port} follows its primary")
+        replicas = len(self.nodes) - primaries
+        wait_until(lambda: all(sum(peer["primary"] is not None for peer in node.nodes().values())
+                               == replicas for node in self.nodes),
+                   SETTLE_TIMEOUT_S, "all know who is a replica")
         return self
 
     def wait_known(self, count, nodes=None):
