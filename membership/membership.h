@@ -169,7 +169,6 @@ class Membership final : private Roster, private ElectionView {
   /// Ownership's slots on the move. kUnavailable: they aren't this node's, something is given
   /// already, or the shard is unknown.
   Status give_slots(const SlotRanges& slots, const NodeId& shard, TimeMs now);
-  void take_back_slots(TimeMs now);
   /// kUnavailable: this node is no primary that may serve, or in its view they are another's than
   /// `giver`'s.
   Status take_slots(const SlotRanges& slots, const NodeId& giver, TimeMs now);

@@ -223,11 +223,6 @@ Status Membership::give_slots(const SlotRanges& slots, const NodeId& shard, Time
   return Status();
 }
 
-void Membership::take_back_slots(TimeMs now) {
-  ownership_.take_back();
-  pump(now);
-}
-
 Status Membership::take_slots(const SlotRanges& slots, const NodeId& giver, TimeMs now) {
   if (role_.primary || lost_data_ || health(now) == ClusterHealth::kCutOff) {
     return Status::unavailable("this node can't serve now");

@@ -177,12 +177,6 @@ void Ownership::give(const SlotRanges& slots, const NodeId& shard) {
   ready_.persist = ready_.view_changed = true;
 }
 
-void Ownership::take_back() {
-  state_.given.clear();
-  state_.given_to = NodeId();
-  ready_.persist = ready_.view_changed = true;
-}
-
 void Ownership::take(const SlotRanges& slots) { win(next_epoch(), slots); }
 
 void Ownership::add_spare(const SlotRanges& slots) {

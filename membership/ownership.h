@@ -126,8 +126,6 @@ class Ownership {
 
   /// `slots` are this node's, and nothing is given yet.
   void give(const SlotRanges& slots, const NodeId& shard);
-  /// What was given, and can't have been taken, is served again.
-  void take_back();
   /// They were given to this node's shard: claims them under a new epoch.
   void take(const SlotRanges& slots);
   /// Rows of these, of other nodes, are copies from now on; or there are none any more.

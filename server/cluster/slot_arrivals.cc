@@ -175,6 +175,14 @@ void SlotMover::end_hand_over() {
 }
 
 void SlotMover::remove_step() {
+  // Slots that have become this node's own meanwhile are spare no longer.
+  const SlotRanges rest = removal_.slots.intersection(membership().epochs().spare);
+  if (std::exchange(removal_.slots, rest) != rest) removal_.from.clear();
+  if (rest.empty()) {
+    sweep_at_ = transport_.now();
+    pump(transport_.now());
+    return events_.pumped();
+  }
   removal_.serial = ++serial_;
   const SlotRange range = removal_.slots.ranges().front();
   work_.change([this, serial = removal_.serial, range, from = removal_.from] {
@@ -195,10 +203,7 @@ void SlotMover::remove_step() {
         (void)events_.settle();
         spdlog::info("slots {} hold no rows here any more", SlotRanges{range}.text());
       }
-      if (!removal_.slots.empty()) return remove_step();
-      sweep_at_ = transport_.now();
-      pump(transport_.now());
-      events_.pumped();
+      remove_step();
     });
   });
 }

@@ -25,6 +25,29 @@ std::optional<uint16_t> slot_argument(Call& call, std::string_view text, std::st
   return std::nullopt;
 }
 
+std::optional<SlotRange> slot_range_argument(Call& call, std::string_view first,
+                                             std::string_view last) {
+  const std::optional<uint16_t> from = slot_argument(call, first);
+  if (!from) return std::nullopt;
+  const std::optional<uint16_t> to = slot_argument(call, last);
+  if (!to) return std::nullopt;
+  if (*from <= *to) return SlotRange{*from, *to};
+  call.reply.error("ERR start slot number " + std::to_string(*from) +
+                   " is greater than end slot number " + std::to_string(*to));
+  return std::nullopt;
+}
+
+bool add_slots_once(Call& call, SlotRange range, SlotRanges* slots) {
+  const SlotRanges given{range};
+  if (slots->intersects(given)) {
+    const uint16_t twice = slots->intersection(given).ranges().front().first;
+    call.reply.error("ERR Slot " + std::to_string(twice) + " specified multiple times");
+    return false;
+  }
+  slots->add(range);
+  return true;
+}
+
 bool holds_keys(const Call& call) { return call.server.keyspace.key_count(0) != 0; }
 
 std::string error_text(const Status& status) { return "ERR " + std::string(status.message()); }

@@ -25,6 +25,12 @@ Cluster* cluster_of(Call& call);
 std::optional<uint16_t> slot_argument(Call& call, std::string_view text,
                                       std::string_view error = "ERR Invalid or out of range slot");
 
+/// Two of them, as a range; nothing after replying with an error.
+std::optional<SlotRange> slot_range_argument(Call& call, std::string_view first,
+                                             std::string_view last);
+/// Adds what isn't there yet; false after replying that some of it is.
+bool add_slots_once(Call& call, SlotRange range, SlotRanges* slots);
+
 /// Keys that this node holds; the exact number doesn't matter to those who ask.
 bool holds_keys(const Call& call);
 

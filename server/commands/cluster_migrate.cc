@@ -25,23 +25,10 @@ std::optional<std::vector<Wanted>> parse_moves(Call& call) {
     if (!equals_ignoring_case(call.args[i++], "slotsrange")) break;
     Wanted wanted;
     while (i + 1 < call.argc() && !equals_ignoring_case(call.args[i], "node")) {
-      const std::optional<uint16_t> first = slot_argument(call, call.args[i]);
-      if (!first) return std::nullopt;
-      const std::optional<uint16_t> last = slot_argument(call, call.args[i + 1]);
-      if (!last) return std::nullopt;
-      if (*first > *last) {
-        call.reply.error("ERR start slot number " + std::to_string(*first) +
-                         " is greater than end slot number " + std::to_string(*last));
-        return std::nullopt;
-      }
-      const SlotRanges range{{*first, *last}};
-      if (all.intersects(range)) {
-        call.reply.error("ERR Slot " + all.intersection(range).text() +
-                         " specified multiple times");
-        return std::nullopt;
-      }
-      all.add(range);
-      wanted.slots.add(range);
+      const std::optional<SlotRange> range =
+          slot_range_argument(call, call.args[i], call.args[i + 1]);
+      if (!range || !add_slots_once(call, *range, &all)) return std::nullopt;
+      wanted.slots.add(*range);
       i += 2;
     }
     if (wanted.slots.empty() || i + 1 >= call.argc() ||

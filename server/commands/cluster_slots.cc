@@ -17,18 +17,6 @@ constexpr std::string_view kBadSetSlot =
 
 // --- ADDSLOTS, DELSLOTS --------------------------------------------------------------------------
 
-/// Adds what isn't there yet; false after replying that some of it is.
-bool add_once(Call& call, SlotRange range, SlotRanges* slots) {
-  const SlotRanges given{range};
-  if (slots->intersects(given)) {
-    const uint16_t twice = slots->intersection(given).ranges().front().first;
-    call.reply.error("ERR Slot " + std::to_string(twice) + " specified multiple times");
-    return false;
-  }
-  slots->add(range);
-  return true;
-}
-
 /// Nothing after replying with an error.
 std::optional<SlotRanges> slot_list(Call& call) {
   SlotRanges slots;
@@ -39,7 +27,7 @@ std::optional<SlotRanges> slot_list(Call& call) {
     given.push_back(*slot);
   }
   for (const uint16_t slot : given) {
-    if (!add_once(call, {slot, slot}, &slots)) return std::nullopt;
+    if (!add_slots_once(call, {slot, slot}, &slots)) return std::nullopt;
   }
   return slots;
 }
@@ -52,20 +40,14 @@ std::optional<SlotRanges> slot_range_list(Call& call) {
   }
   std::vector<SlotRange> given;
   for (size_t i = 2; i < call.argc(); i += 2) {
-    const std::optional<uint16_t> first = slot_argument(call, call.args[i]);
-    if (!first) return std::nullopt;
-    const std::optional<uint16_t> last = slot_argument(call, call.args[i + 1]);
-    if (!last) return std::nullopt;
-    if (*first > *last) {
-      call.reply.error("ERR start slot number " + std::to_string(*first) +
-                       " is greater than end slot number " + std::to_string(*last));
-      return std::nullopt;
-    }
-    given.push_back({*first, *last});
+    const std::optional<SlotRange> range =
+        slot_range_argument(call, call.args[i], call.args[i + 1]);
+    if (!range) return std::nullopt;
+    given.push_back(*range);
   }
   SlotRanges slots;
   for (const SlotRange& range : given) {
-    if (!add_once(call, range, &slots)) return std::nullopt;
+    if (!add_slots_once(call, range, &slots)) return std::nullopt;
   }
   return slots;
 }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "server/commands/arguments.h"
 #include "server/commands/diagnosis.h"
@@ -53,10 +54,14 @@ class Digest {
 
 void debug_digest_value(Call& call) {
   Tick tick(call.server.keyspace);
-  call.reply.array(call.argc() - 2);
+  std::vector<std::string> digests;
   for (const std::string_view key : call.args.subspan(2)) {
     tick.begin_command(call.now_ms, ReadTier::kDisk);
     const std::optional<RowView> row = tick.get(call.db(), key);
+    if (!tick.error().ok()) {
+      return call.reply.error("ERR reading from disk failed: " +
+                              std::string(tick.error().message()));
+    }
     Digest digest;
     if (row && is_string(*row)) {
       digest.mix(std::string_view("\0\0\0\0", 4));  // the type: a string
@@ -64,8 +69,10 @@ void debug_digest_value(Call& call) {
       digest.mix(string_value(*row, &digits));
       if (row->expires_at_ms != 0) digest.add("!!expire!!");
     }
-    call.reply.bulk(digest.hex());
+    digests.push_back(digest.hex());
   }
+  call.reply.array(digests.size());
+  for (const std::string& digest : digests) call.reply.bulk(digest);
 }
 
 }  // namespace syntropy

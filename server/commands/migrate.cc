@@ -153,11 +153,11 @@ class Migration {
       const bool replace = request_.replace || tries > 0;
       Result<std::vector<Sent>> sent = send(keys, replace);
       if (!sent.ok()) return fail(sent.status().message());
-      if (sent->empty()) break;
-      found = true;
-      if (!target_) {
+      if (unreachable_) {
         return call_.reply.error("IOERR error or timeout writing to target instance");
       }
+      if (sent->empty()) break;
+      found = true;
       if (!hear(&*sent)) return;
       keys.clear();
       if (request_.copy) break;
@@ -190,7 +190,10 @@ class Migration {
       }
       const Result<HlcStamp> newest = newest_stamp_of(*row);
       if (!newest.ok()) return newest.status();
-      if (sent.empty() && !begin()) return std::vector<Sent>(1);
+      if (!begin()) {
+        unreachable_ = true;
+        return sent;
+      }
       DigitsBuffer digits;
       const uint64_t now_ms = call_.server.clock.wall_ms();
       const uint64_t ttl = row->expires_at_ms == 0       ? 0
@@ -277,6 +280,7 @@ class Migration {
   Call& call_;
   const Request& request_;
   std::unique_ptr<Target> target_;
+  bool unreachable_ = false;
   bool auth_ = false;    // its reply has yet to come
   bool select_ = false;  // the same
   std::string error_;    // the first of the target's

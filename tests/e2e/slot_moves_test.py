@@ -55,18 +55,15 @@ class SlotMoves(CompareCase):
 
     def write(self, key, value):
         """Until it is written, wherever it belongs."""
-        deadline = time.monotonic() + SETTLE_TIMEOUT_S
-        at = self.cluster[0]
-        while time.monotonic() < deadline:
-            refusal = error(at.call("SET", key, value))
-            if not refusal:
-                return
+        def written():
+            refusal = error(self.cluster[0].call("SET", key, value))
             if refusal.startswith("MOVED"):
                 port = int(refusal.rpartition(":")[2])
                 at = next(node for node in self.cluster.nodes if node.port == port)
-            else:
-                time.sleep(0.05)
-        self.fail(f"nobody takes {key}")
+                refusal = error(at.call("SET", key, value))
+            return not refusal
+
+        wait_until(written, SETTLE_TIMEOUT_S, f"{key} is written")
 
     def move(self, source, target, first, last):
         source.text("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", first, last, "NODE", target.id())

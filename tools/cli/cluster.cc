@@ -12,6 +12,7 @@
 
 #include "tools/cli/cluster_plan.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/endpoint.h"
 #include "tools/cli/node_connection.h"
 #include "tools/cli/progress.h"
 
@@ -62,13 +63,11 @@ class ClusterClient {
     return address;
   }
   Result<NodeAddress> at(const std::string& text) const {
-    const size_t colon = text.rfind(':');
-    int port = 0;
-    if (colon != std::string::npos) port = std::atoi(text.c_str() + colon + 1);
-    if (colon == 0 || port < 1 || port > 65535) {
+    const Result<Endpoint> endpoint = parse_endpoint(text);
+    if (!endpoint.ok() || endpoint->kind != Endpoint::Kind::kNode) {
       return Status::invalid_argument("'" + text + "' is not a host:port");
     }
-    return at(text.substr(0, colon), static_cast<uint16_t>(port));
+    return at(endpoint->address.host, endpoint->address.port);
   }
 
   static Result<std::string> ask(const NodeAddress& address,
