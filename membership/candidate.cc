@@ -27,10 +27,14 @@ bool Candidate::eligible() const {
   return age <= options_.repl_ping_period_ms + timeout * options_.replica_validity_factor;
 }
 
+NodeId Candidate::target() const {
+  const NodeId primary = view_.primary_of(ownership_.self());
+  return !primary && view_.doubted() ? ownership_.self() : primary;
+}
+
 bool Candidate::wanted() const {
-  return primary_ && view_.primary_of(ownership_.self()) == primary_ &&
-         ownership_.map().owns_slots(primary_) &&
-         (manual_ || (view_.failed(primary_) && eligible()));
+  if (!primary_ || target() != primary_ || !ownership_.map().owns_slots(primary_)) return false;
+  return manual_ || primary_ == ownership_.self() || (view_.failed(primary_) && eligible());
 }
 
 const Candidate::Told* Candidate::told_by(const NodeId& id) const {
@@ -135,7 +139,12 @@ void Candidate::ask(TimeMs now) {
   electorate_ = map.owners_hash();
   split_with_sibling_ = false;
   asked_.clear();
-  for (const NodeId& voter : map.owners()) asked_.push_back({voter});
+  for (const NodeId& voter : map.owners()) {
+    asked_.push_back({voter});
+    if (voter != ownership_.self()) continue;
+    ownership_.vote(epoch_, voter, primary_);
+    asked_.back().answer = Answer::kGranted;
+  }
   send_interval_ = options_.resend_ms;
   ask_until_ = now + longest_ask();
   ready_.events.push_back({ElectionEvent::kStarted, epoch_, primary_});
@@ -155,7 +164,12 @@ void Candidate::send_requests(TimeMs now) {
 }
 
 void Candidate::step(const NodeId& from, const Vote& message, TimeMs now) {
-  if (phase_ != Phase::kAsking || message.epoch != epoch_) return;
+  if (phase_ != Phase::kAsking || message.epoch != epoch_) {
+    // The voter hasn't heard how that election ended. A claim it hears of by gossip.
+    const bool gave_up = ownership_.config_epoch() < message.epoch;
+    if (gave_up) ready_.send.emplace_back(from, VoteWithdrawn{message.epoch, NodeId()});
+    return;
+  }
   for (Asked& voter : asked_) {
     if (voter.id == from) voter.answer = Answer::kGranted;
   }
@@ -202,7 +216,8 @@ void Candidate::win(TimeMs now) {
   const uint64_t epoch = epoch_;
   stop(/*withdraw_votes=*/false, now);
   ownership_.win(epoch, slots);
-  ready_.events.push_back({ElectionEvent::kWon, epoch, old});
+  const bool own = old == ownership_.self();
+  ready_.events.push_back({own ? ElectionEvent::kKept : ElectionEvent::kWon, epoch, old});
 }
 
 void Candidate::take_over(TimeMs now) {
@@ -217,6 +232,7 @@ void Candidate::take_over(TimeMs now) {
 void Candidate::withdraw(TimeMs now) {
   for (const Asked& voter : asked_) {
     if (voter.answer == Answer::kFinal || view_.failed(voter.id)) continue;
+    if (voter.id == ownership_.self()) continue;
     ready_.send.emplace_back(voter.id, VoteWithdrawn{epoch_, primary_});
   }
   // Again while it waits, for each may be lost.
@@ -228,9 +244,11 @@ void Candidate::give_up_epoch(TimeMs now) {
   ready_.events.push_back({ElectionEvent::kLost, epoch_, primary_});
   phase_ = Phase::kWaiting;
   const uint32_t doublings = std::min(attempts_, kMaxDoublings);
-  const bool yields = !manual_ && better_siblings() > 0;
+  const bool own = primary_ == ownership_.self();
+  const bool yields = !manual_ && !own && better_siblings() > 0;
   const TimeMs longest = TimeMs{options_.resend_ms} << (doublings - 1);
   wait_until_ = now + 1 + random_.below(longest + 1);
+  if (own) wait_until_ += options_.node_timeout_ms;
   if (split_with_sibling_ && yields) wait_until_ += TimeMs{options_.rank_delay_ms} << doublings;
   // Those who voted for it are free for others meanwhile.
   send_interval_ = options_.resend_ms;
@@ -266,10 +284,16 @@ void Candidate::end_manual(TimeMs now) {
 
 void Candidate::tick(TimeMs now) {
   if (phase_ == Phase::kIdle) {
-    const NodeId mine = view_.primary_of(ownership_.self());
-    if (primary_ != mine) told_.clear();
-    primary_ = mine;
-    if (wanted()) stand(now);
+    const NodeId whom = target();
+    if (primary_ != whom) told_.clear();
+    primary_ = whom;
+    if (!wanted()) return;
+    if (whom == ownership_.self()) {
+      attempts_ = 0;
+      ask(now);
+    } else {
+      stand(now);
+    }
   } else if (!wanted()) {
     stop(/*withdraw_votes=*/true, now);
     return;

@@ -17,6 +17,9 @@
 // again in a new epoch after a short random wait; a longer one where it split the votes with a
 // better sibling.
 //
+// A primary that others doubt (ElectionView::doubted) asks in the same way for its own slots, without
+// standing, and votes for itself. It waits a node timeout between attempts.
+//
 // Thread safety: none; one thread.
 #pragma once
 
@@ -68,6 +71,8 @@ class Candidate {
   };
 
   bool eligible() const;
+  /// Whose slots this node would claim.
+  NodeId target() const;
   bool wanted() const;
   void stop(bool withdraw_votes, TimeMs now);
   void stand(TimeMs now);
@@ -92,7 +97,7 @@ class Candidate {
   ElectionReady& ready_;
 
   Phase phase_ = Phase::kIdle;
-  NodeId primary_;  // whom this replica would replace, unless idle
+  NodeId primary_;  // whom this replica would replace, or this primary itself; unless idle
   bool manual_ = false;
   uint32_t attempts_ = 0;   // epochs asked for since it began
   TimeMs next_send_ = 0;    // of what got no answer

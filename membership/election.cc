@@ -47,7 +47,7 @@ void Election::tick(TimeMs now) {
   if (was_manual && !handshake_.in_progress()) candidate_.end_manual(now);
   if (handshake_.may_ask()) candidate_.ask_manually(now);
   candidate_.tick(now);
-  for (const auto& [candidate, vote] : voter_.late_votes(now, options_.node_timeout_ms)) {
+  for (const auto& [candidate, vote] : voter_.votes_due(now, options_.node_timeout_ms)) {
     ready_.send.emplace_back(candidate, vote);
   }
 }

@@ -18,12 +18,16 @@
 // offset, the replica waits until its own offset is the same, and asks for votes with the manual
 // flag; nothing is lost. FORCE leaves out the primary, TAKEOVER the votes.
 //
+// A primary from which the others withhold their leases, because they voted to replace it and don't
+// hear how that ended (membership/voter.h), asks for votes for its own slots.
+//
 // Invariants
 //   1. A voter votes once per epoch, across restarts; the same vote may be sent again to the same
 //      candidate.
 //   2. A voter doesn't vote for two replicas of one primary within two node timeouts, unless the
 //      first gave up or is FAIL.
 //   3. Of one electorate, an epoch has one winner.
+//   4. Who may have been replaced serves its slots again only under a higher epoch.
 //
 // Thread safety: none; one thread.
 #pragma once

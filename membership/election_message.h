@@ -38,7 +38,8 @@ struct VoteRequest {
   bool manual = false;      // asked by an operator: the primary need not be FAIL
 };
 
-/// Voter to candidate. Durable before it is sent.
+/// Voter to candidate. Durable before it is sent. Again while the voter doesn't know how the
+/// election ended: a candidate that gave it up says so.
 struct Vote {
   uint64_t epoch = 0;
 };
@@ -70,7 +71,7 @@ struct VoteRefusal {
 /// it.
 struct VoteWithdrawn {
   uint64_t epoch = 0;
-  NodeId primary;
+  NodeId primary;  // no node: whichever it was
 };
 
 /// Replica to the other replicas of its failed primary: how much of its log it has.

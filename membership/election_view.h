@@ -51,7 +51,11 @@ class ElectionView {
   virtual ~ElectionView() = default;
   /// Whom `node` (this one included) replicates; no node for a primary or an unknown one.
   virtual NodeId primary_of(const NodeId& node) const = 0;
+  /// FAIL, or no member any more.
   virtual bool failed(const NodeId& node) const = 0;
+  /// Others have withheld their leases from this node for a node timeout, though it is with the
+  /// majority: they may have replaced it.
+  virtual bool doubted() const = 0;
   /// The replicas of `primary`, without this node, ascending by id.
   virtual std::vector<ReplicaView> replicas_of(const NodeId& primary) const = 0;
   virtual OwnReplication own_replication() const = 0;
@@ -65,6 +69,7 @@ struct ElectionEvent {
   enum Kind {
     kStarted,  // asks for votes in `epoch`
     kWon,      // the slots of `primary` are claimed with `epoch`: become a primary, new lineage
+    kKept,     // the slots of `primary`, this node, are claimed with `epoch`: nobody replaced it
     kLost,     // gave up this attempt; stands again if the primary stays FAIL
     kManualFailed,  // the manual failover timed out or was overtaken
   } kind;

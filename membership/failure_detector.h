@@ -124,6 +124,8 @@ class FailureDetector final : private Witness {
   bool is_certain(TimeMs now) const {
     return started_ && (now < certain_until_ || now < certain_until());
   }
+  /// Whether it hears, or those whom it hears do, a majority of those that vote.
+  bool with_majority() const { return with_majority_; }
   /// The moment from which may_serve is false unless more is heard; 0: it already is. To be given
   /// to threads that serve clients, who compare it with their own clock before each batch.
   TimeMs serve_until() const;

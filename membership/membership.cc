@@ -50,9 +50,10 @@ ElectionOptions election_options(const MembershipOptions& options) {
 }  // namespace
 
 bool MembershipReady::empty() const {
-  return !store && sends.empty() && meets.empty() && !follow && !promoted_over && moves.empty() &&
-         failed.empty() && refuted.empty() && removed.empty() && !routing_changed &&
-         pause_writes_until == 0 && !resume_writes && !manual_failed && !forgotten;
+  return !store && sends.empty() && meets.empty() && !follow && !promoted_over && kept_epoch == 0 &&
+         moves.empty() && failed.empty() && refuted.empty() && removed.empty() &&
+         !routing_changed && pause_writes_until == 0 && !resume_writes && !manual_failed &&
+         !forgotten;
 }
 
 void MembershipReady::clear() {
@@ -61,6 +62,7 @@ void MembershipReady::clear() {
   meets.clear();
   follow.reset();
   promoted_over = NodeId();
+  kept_epoch = 0;
   moves.clear();
   failed.clear();
   refuted.clear();
@@ -273,6 +275,9 @@ TimeMs Membership::next_deadline() const {
                 introduced_ ? election_.next_deadline() : UINT64_MAX});
   for (const PendingMeet& meet : pending_meets_) next = std::min(next, meet.next_at);
   if (lost_data_) next = std::min(next, lost_data_check_);
+  if (doubted_since_ && !doubted_) {
+    next = std::min(next, *doubted_since_ + options_.detector.node_timeout);
+  }
   return next;
 }
 
@@ -301,6 +306,7 @@ void Membership::set_options(const MembershipOptions& options, TimeMs now) {
 // --- the cores, until none has anything more to say ----------------------------------------------
 
 void Membership::pump(TimeMs now) {
+  notice_doubt(now);
   bool again = true;
   while (again) {
     again = pump_gossip(now);
@@ -311,6 +317,21 @@ void Membership::pump(TimeMs now) {
   }
   notice_lapse(now);
   reserve_versions();
+}
+
+// Others hear this node, and withhold their leases.
+void Membership::notice_doubt(TimeMs now) {
+  const bool owner = introduced_ && !lost_data_ && !role_.primary && slots().owns_slots(self_);
+  const bool lacks_leases = owner && !detector_.is_certain(now) && detector_.with_majority() &&
+                            !detector_.is_failed(self_);
+  if (!lacks_leases) {
+    doubted_since_.reset();
+  } else if (!doubted_since_) {
+    doubted_since_ = now;
+  }
+  const bool doubted =
+      doubted_since_.has_value() && now >= *doubted_since_ + options_.detector.node_timeout;
+  if (std::exchange(doubted_, doubted) != doubted) election_due_ = true;
 }
 
 // Others may have taken this node's slots while it was cut off.
@@ -519,6 +540,11 @@ bool Membership::pump_election(TimeMs now) {
     if (event.kind == ElectionEvent::kWon) {
       become_primary(now);
       ready_.promoted_over = event.primary;
+    }
+    if (event.kind == ElectionEvent::kKept) {
+      ready_.kept_epoch = event.epoch;
+      doubted_ = false;  // until the others have had the time to hear of it
+      doubted_since_.reset();
     }
     if (event.kind == ElectionEvent::kManualFailed) ready_.manual_failed = true;
   }

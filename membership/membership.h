@@ -98,6 +98,9 @@ struct MembershipReady {
   std::optional<NodeId> follow;
   /// Became a primary by winning the slots of this one: begin a new lineage.
   NodeId promoted_over;
+  /// Claimed its own slots anew under this epoch (nothing else changes): others had voted to replace
+  /// it, and never heard how that ended. 0: no.
+  uint64_t kept_epoch = 0;
   /// Slots that changed hands in this view, in the order in which they did.
   std::vector<SlotMove> moves;
   std::vector<NodeId> failed;   // newly FAIL
@@ -226,6 +229,7 @@ class Membership final : private Roster, private ElectionView {
   // ElectionView
   NodeId primary_of(const NodeId& node) const override;
   bool failed(const NodeId& node) const override;
+  bool doubted() const override { return doubted_; }
   std::vector<ReplicaView> replicas_of(const NodeId& primary) const override;
   OwnReplication own_replication() const override { return replication_; }
   LineageId lineage_of(const NodeId& primary) const override;
@@ -259,6 +263,7 @@ class Membership final : private Roster, private ElectionView {
   void reserve_versions();
 
   void pump(TimeMs now);
+  void notice_doubt(TimeMs now);
   void notice_lapse(TimeMs now);
   bool pump_gossip(TimeMs now);
   bool pump_detector(TimeMs now);
@@ -310,7 +315,9 @@ class Membership final : private Roster, private ElectionView {
   std::optional<TimeMs> stranger_at_;  // when nodes that it doesn't know spoke to it as to a member
   std::set<NodeId> answered_;
   bool forgotten_changed_ = false;
-  bool behind_ = false;  // was cut off, and hasn't been told since what happened meanwhile
+  bool behind_ = false;   // was cut off, and hasn't been told since what happened meanwhile
+  bool doubted_ = false;  // ElectionView::doubted
+  std::optional<TimeMs> doubted_since_;
   bool lost_data_ = false;
   TimeMs lost_since_ = 0;
   TimeMs lost_data_check_ = 0;

@@ -87,7 +87,7 @@ bool Membership::hollow(const MemberRecord& record) const {
 bool Membership::failed(const NodeId& node) const {
   if (detector_.is_failed(node)) return true;
   const MemberRecordPtr* found = members().find(node);
-  return found != nullptr && hollow(**found);
+  return found == nullptr || hollow(**found);
 }
 
 std::vector<ReplicaView> Membership::replicas_of(const NodeId& primary) const {

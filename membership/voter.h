@@ -19,8 +19,12 @@
 //
 // Neither does who is replaced serve on the strength of such a voter: until it knows how the
 // election ended it gives the old owner no lease (election_open; membership/failure_detector.h),
-// over a restart as well. Else, after a power cut of all, the old owner could serve before it hears
-// of the winner.
+// over a restart as well for its last vote. The winner may have served before it was cut off, and
+// nobody have heard of it. This has no bound: the voter reminds the candidate of its vote until it
+// tells (a claim, or that it gave up), and if the candidate is dead, the old owner asks for votes
+// for its own slots, under an epoch above that of whatever the candidate may have claimed. (This
+// holds where the voters are among those that watch the old owner; elsewhere gossip has to be
+// quicker than two node timeouts.)
 //
 // Invariants: membership/election.h, 1 and 2.
 //
@@ -45,22 +49,26 @@ class Voter {
   /// durable before the answer is sent.
   ElectionMessage answer(const NodeId& from, const VoteRequest& request, TimeMs now,
                          uint32_t node_timeout_ms);
-  /// Votes that were refused before and may be given now, with their candidates.
-  std::vector<std::pair<NodeId, Vote>> late_votes(TimeMs now, uint32_t node_timeout_ms);
+  /// Votes to be sent now, with their candidates: some that were refused before and may be given,
+  /// and reminders of some whose election isn't known to have ended.
+  std::vector<std::pair<NodeId, Vote>> votes_due(TimeMs now, uint32_t node_timeout_ms);
   void step(const NodeId& from, const VoteWithdrawn& message);
-  /// Whether `primary` may have been replaced by way of a vote of this voter's: it voted less than
-  /// two node timeouts ago, and hasn't heard how that ended.
+  /// Whether `primary` may have been replaced by way of a vote of this voter's: it hasn't heard how
+  /// that election ended.
   bool election_open(const NodeId& primary) const;
-  /// When a vote ceases to bind. UINT64_MAX: none does.
+  /// When a vote ceases to bind or a reminder is due. UINT64_MAX: never.
   TimeMs next_deadline() const;
 
  private:
-  /// A vote for one of the replicas of a primary, which binds for two node timeouts.
+  /// A vote for one of the replicas of a primary. Other candidates are refused for its sake for two
+  /// node timeouts; it is kept for as long as its election is open.
   struct Given {
     NodeId primary;
     NodeId candidate;
     uint64_t epoch;
-    TimeMs until;
+    TimeMs until;  // it binds
+    TimeMs remind_at;
+    TimeMs remind_wait;
   };
 
   /// A request that may be granted later.
@@ -70,15 +78,18 @@ class Voter {
     TimeMs until;
   };
 
-  std::optional<RefusalReason> objection(const NodeId& from, const VoteRequest& request) const;
+  std::optional<RefusalReason> objection(const NodeId& from, const VoteRequest& request,
+                                         TimeMs now) const;
+  void note(const NodeId& primary, const NodeId& candidate, uint64_t epoch, TimeMs now,
+            uint32_t node_timeout_ms);
   void grant(const NodeId& from, const VoteRequest& request, TimeMs now, uint32_t node_timeout_ms);
   void forget_old(TimeMs now);
   /// The vote that is remembered over a restart binds as it did before.
   void recall_vote(TimeMs now, uint32_t node_timeout_ms);
   /// Whether the election of that vote may have been won without this voter's knowing.
   bool open(const Given& given) const;
-  bool bound_to_sibling(const NodeId& candidate, const NodeId& primary) const;
-  bool busy(const NodeId& candidate, const NodeId& primary) const;
+  bool bound_to_other(const NodeId& candidate, const NodeId& primary, TimeMs now) const;
+  bool busy(const NodeId& candidate, const NodeId& primary, TimeMs now) const;
   bool claim_is_stale(const VoteRequest& request) const;
 
   Ownership& ownership_;

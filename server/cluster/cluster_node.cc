@@ -429,6 +429,12 @@ void ClusterNode::log_events(const MembershipReady& ready) const {
   } else if (ready.follow && *ready.follow) {
     spdlog::warn("cluster: this node is a replica of {}", ready.follow->hex());
   }
+  if (ready.kept_epoch != 0) {
+    spdlog::warn(
+        "cluster: claims its slots anew under epoch {}, as nobody says how an election to "
+        "replace this node ended",
+        ready.kept_epoch);
+  }
   if (ready.manual_failed) spdlog::warn("cluster: the manual failover came to nothing");
   if (ready.forgotten) spdlog::warn("cluster: the others were told to forget this node");
 }

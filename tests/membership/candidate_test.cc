@@ -436,5 +436,18 @@ TEST_F(CandidateTest, HostileEpochsNeitherWrapNorStick) {
   EXPECT_TRUE(sent<VoteRefusal>().empty());
 }
 
+TEST_F(CandidateTest, VoterThatHasNotHeardHowItEndedIsToldThatItWasGivenUp) {
+  const uint64_t epoch = asking();
+  tell(2, Vote{epoch - 1}, 1003);
+  const auto withdrawn = sent<VoteWithdrawn>();
+  ASSERT_EQ(withdrawn.size(), 1u);
+  EXPECT_EQ(withdrawn[0].first, node(2));
+  EXPECT_EQ(withdrawn[0].second.epoch, epoch - 1);
+  for (uint32_t voter : {2, 3, 4}) tell(voter, Vote{epoch}, 1004);
+  ASSERT_TRUE(has(ElectionEvent::kWon));
+  tell(5, Vote{epoch}, 1005);
+  EXPECT_EQ(sent<VoteWithdrawn>().size(), 1u) << "that one was won";
+}
+
 }  // namespace
 }  // namespace syntropy

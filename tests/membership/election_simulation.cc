@@ -61,6 +61,7 @@ struct ElectionSimulation::SimNode final : ElectionView {
     return at == records.end() ? NodeId() : at->second->primary;
   }
   bool failed(const NodeId& node) const override { return fail.contains(node); }
+  bool doubted() const override { return false; }  // there are no leases here
   std::vector<ReplicaView> replicas_of(const NodeId& of) const override {
     std::vector<ReplicaView> replicas;
     if (ignores_rank) return replicas;

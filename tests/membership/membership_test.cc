@@ -86,6 +86,44 @@ TEST_F(MembershipTest, PrimaryThatIsCutOffStopsServingAndIsReplaced) {
   EXPECT_TRUE(cluster.run_until([&] { return cluster.node(0).primary() == cluster.id(3); }));
 }
 
+// A winner that nobody heard of may have served: the old owner serves again under a higher epoch.
+TEST_F(MembershipTest, OwnerThatMayHaveBeenReplacedServesAgainUnderAHigherEpoch) {
+  cluster.kill(0);
+  ASSERT_TRUE(cluster.run_until([&] { return !cluster.node(3).primary(); }));
+  const uint64_t won = cluster.node(3).epochs().config_epoch;
+  cluster.kill(3);
+  ASSERT_FALSE(cluster.all_see_owner(0, 3)) << "or there is nothing to be shown";
+  cluster.restart(0);
+  const auto serves = [&](size_t i) {
+    return cluster.node(i).health(cluster.now()) != ClusterHealth::kCutOff;
+  };
+  ASSERT_TRUE(cluster.run_until([&] { return serves(0); }));
+  EXPECT_GT(cluster.node(0).epochs().config_epoch, won);
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.all_see_owner(0, 0); }));
+  cluster.restart(3);
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.node(3).primary() == cluster.id(0); }));
+  cluster.run_for(3000);
+  EXPECT_TRUE(cluster.all_see_owner(0, 0));
+  EXPECT_TRUE(cluster.agreed());
+}
+
+TEST_F(MembershipTest, OwnerServesAgainSoonWhenTheCandidateSaysThatItGaveUp) {
+  cluster.kill(0);
+  ASSERT_TRUE(cluster.run_until([&] { return in_view(3, 0, Liveness::kFailed); }));
+  cluster.kill(3);  // when its requests are under way, and no vote has come back
+  cluster.run_for(100);
+  ASSERT_EQ(cluster.node(1).epochs().voted_over, cluster.id(0))
+      << "or there is nothing to be shown";
+  cluster.restart(0);
+  cluster.restart(3);
+  const uint64_t epoch = cluster.node(0).epochs().config_epoch;
+  const auto serves = [&](size_t i) {
+    return cluster.node(i).health(cluster.now()) != ClusterHealth::kCutOff;
+  };
+  ASSERT_TRUE(cluster.run_until([&] { return serves(0); }, 3000));
+  EXPECT_EQ(cluster.node(0).epochs().config_epoch, epoch);
+}
+
 TEST_F(MembershipTest, PrimaryThatReturnsUnderItsIdentityWithAnEmptyDiskIsReplaced) {
   cluster.kill(0);
   cluster.run_for(100);  // long before it would be FAIL

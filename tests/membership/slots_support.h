@@ -33,12 +33,14 @@ struct FakeView final : ElectionView {
   std::map<NodeId, LineageId> lineages;     // of primaries
   std::map<NodeId, ReplicaView> standings;  // of replicas, as gossiped
   OwnReplication own;
+  bool is_doubted = false;
 
   NodeId primary_of(const NodeId& id) const override {
     const auto at = primaries.find(id);
     return at == primaries.end() ? NodeId() : at->second;
   }
   bool failed(const NodeId& id) const override { return fail.contains(id); }
+  bool doubted() const override { return is_doubted; }
   std::vector<ReplicaView> replicas_of(const NodeId& primary) const override {
     std::vector<ReplicaView> replicas;
     for (const auto& [id, of] : primaries) {

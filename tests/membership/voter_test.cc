@@ -121,7 +121,7 @@ TEST_F(VoterTest, ElectionIsOpenUntilItIsKnownHowItEnded) {
   EXPECT_FALSE(voter_.election_open(node(1))) << "won, and the map says so";
 }
 
-TEST_F(VoterTest, ElectionIsOverWhenTheCandidateWithdrewOrTheClaimRoseOrTimeIsUp) {
+TEST_F(VoterTest, ElectionIsOverWhenTheCandidateWithdrewOrTheClaimRose) {
   EXPECT_EQ(answer(11, request(4)), 0);
   voter_.step(node(11), VoteWithdrawn{4, node(1)});
   EXPECT_FALSE(voter_.election_open(node(1)));
@@ -129,14 +129,39 @@ TEST_F(VoterTest, ElectionIsOverWhenTheCandidateWithdrewOrTheClaimRoseOrTimeIsUp
   EXPECT_TRUE(voter_.election_open(node(1)));
   ownership_.set_claim(node(1), {6, {{0, 99}}});
   EXPECT_FALSE(voter_.election_open(node(1)));
-  VoteRequest next = request(7);
-  next.primary_epoch = 6;
-  EXPECT_EQ(answer(11, next, 100), 0);
-  EXPECT_TRUE(voter_.election_open(node(1)));
-  EXPECT_EQ(voter_.next_deadline(), 100 + 2 * kTimeout);
-  voter_.late_votes(100 + 2 * kTimeout, kTimeout);
+}
+
+TEST_F(VoterTest, RemindsTheCandidateOfAVoteUntilItTellsHowTheElectionEnded) {
+  EXPECT_EQ(answer(11, request(4), 1000), 0);
+  std::vector<TimeMs> reminded;
+  while (voter_.next_deadline() < 1000 + 5 * kTimeout) {
+    const TimeMs now = voter_.next_deadline();
+    for (const auto& [to, vote] : voter_.votes_due(now, kTimeout)) {
+      EXPECT_EQ(to, node(11));
+      EXPECT_EQ(vote.epoch, 4u);
+      reminded.push_back(now - 1000);
+    }
+  }
+  ASSERT_GE(reminded.size(), 5u);
+  EXPECT_EQ(reminded[0], 100u);
+  EXPECT_EQ(reminded[1], 300u);
+  EXPECT_LE(reminded.back() - reminded[reminded.size() - 2], kTimeout);
+  EXPECT_TRUE(voter_.election_open(node(1))) << "nobody has said that it is over";
+  voter_.step(node(11), VoteWithdrawn{4, NodeId()});
   EXPECT_FALSE(voter_.election_open(node(1)));
+  EXPECT_TRUE(voter_.votes_due(1000 + 10 * kTimeout, kTimeout).empty());
   EXPECT_EQ(voter_.next_deadline(), UINT64_MAX);
+}
+
+TEST_F(VoterTest, OwnerThatAsksForItsOwnSlotsIsRefusedWhileACandidateMayHaveThem) {
+  EXPECT_EQ(answer(11, request(4), 0), 0);
+  view_.fail.erase(node(1));
+  EXPECT_EQ(answer(1, request(5), 10 * kTimeout), reason(RefusalReason::kVotedForSibling));
+  view_.fail.insert(node(11));
+  EXPECT_EQ(answer(1, request(6), 10 * kTimeout), 0);
+  EXPECT_TRUE(voter_.election_open(node(1))) << "it hasn't claimed them yet";
+  ownership_.set_claim(node(1), {6, {{0, 99}}});
+  EXPECT_FALSE(voter_.election_open(node(1)));
 }
 
 TEST_F(VoterTest, ElectionThatWasGivenUpIsOverAcrossARestart) {
@@ -148,7 +173,7 @@ TEST_F(VoterTest, ElectionThatWasGivenUpIsOverAcrossARestart) {
   Ownership restarted(node(3), ownership_.state(), ownership_.map());
   Voter voter(restarted, view_);
   EXPECT_FALSE(voter.election_open(node(1)));
-  voter.late_votes(50, kTimeout);
+  voter.votes_due(50, kTimeout);
   EXPECT_FALSE(voter.election_open(node(1)));
   EXPECT_EQ(restarted.state().last_vote_epoch, 4u) << "nobody else gets it";
 }
@@ -166,9 +191,9 @@ TEST_F(VoterTest, ElectionIsOpenAcrossARestart) {
   Ownership restarted(node(3), ownership_.state(), ownership_.map());
   Voter voter(restarted, view_);
   EXPECT_TRUE(voter.election_open(node(1))) << "before anything was asked of it";
-  voter.late_votes(50, kTimeout);
+  voter.votes_due(50, kTimeout);
   EXPECT_TRUE(voter.election_open(node(1)));
-  EXPECT_EQ(voter.next_deadline(), 50 + 2 * kTimeout);
+  EXPECT_EQ(voter.next_deadline(), 50 + 100u) << "a reminder";
   restarted.set_claim(node(11), {4, {{0, 99}}});
   EXPECT_FALSE(voter.election_open(node(1)));
 }
@@ -287,14 +312,14 @@ TEST_F(VoterTest, DoesNotMindAHigherClaimThatOwnsNoneOfTheSlots) {
 TEST_F(VoterTest, VotesByItselfOnceItHearsOfTheFail) {
   view_.fail.clear();
   EXPECT_EQ(answer(11, request(4)), reason(RefusalReason::kPrimaryAlive));
-  EXPECT_TRUE(voter_.late_votes(1, kTimeout).empty());
+  EXPECT_TRUE(voter_.votes_due(1, kTimeout).empty());
   view_.fail.insert(node(1));
-  const auto votes = voter_.late_votes(2, kTimeout);
+  const auto votes = voter_.votes_due(2, kTimeout);
   ASSERT_EQ(votes.size(), 1u);
   EXPECT_EQ(votes[0].first, node(11));
   EXPECT_EQ(votes[0].second.epoch, 4u);
   EXPECT_EQ(ownership_.state().last_vote_epoch, 4u);
-  EXPECT_TRUE(voter_.late_votes(3, kTimeout).empty());
+  EXPECT_TRUE(voter_.votes_due(3, kTimeout).empty());
 }
 
 TEST_F(VoterTest, VotesLateForWhomeverAskedFirst) {
@@ -303,7 +328,7 @@ TEST_F(VoterTest, VotesLateForWhomeverAskedFirst) {
   answer(11, request(4));
   answer(12, request(5));
   view_.fail.insert(node(1));
-  const auto votes = voter_.late_votes(1, kTimeout);
+  const auto votes = voter_.votes_due(1, kTimeout);
   ASSERT_EQ(votes.size(), 1u);
   EXPECT_EQ(votes[0].first, node(12));
   EXPECT_EQ(votes[0].second.epoch, 5u) << "what it asked for last";
@@ -315,14 +340,14 @@ TEST_F(VoterTest, DoesNotVoteLateForWhoeverWithdrewOrAskedLongAgo) {
   answer(12, request(4), 1);
   voter_.step(node(11), VoteWithdrawn{4, node(1)});
   view_.fail.insert(node(1));
-  EXPECT_TRUE(voter_.late_votes(1 + kTimeout, kTimeout).empty());
+  EXPECT_TRUE(voter_.votes_due(1 + kTimeout, kTimeout).empty());
 }
 
 TEST_F(VoterTest, DoesNotVoteLateWhereTheRefusalWasFinal) {
   EXPECT_EQ(answer(11, request(4), 0), 0);
   EXPECT_EQ(answer(12, request(5), 0), reason(RefusalReason::kVotedForSibling));
   voter_.step(node(11), VoteWithdrawn{4, node(1)});
-  EXPECT_TRUE(voter_.late_votes(1, kTimeout).empty());
+  EXPECT_TRUE(voter_.votes_due(1, kTimeout).empty());
 }
 
 TEST_F(VoterTest, RefusesACandidateOfAnotherElectorate) {
