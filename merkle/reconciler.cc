@@ -302,7 +302,7 @@ Status Reconciler::resolve(NodeId node, const std::vector<uint64_t>& elements) {
                                    if (std::erase(suspect.theirs, mark.element) != 0) {
                                      suspect.mine.push_back({mark, std::string(key)});
                                    }
-                                   return true;
+                                   return !suspect.theirs.empty();
                                  });
     if (status.ok()) status = settle(position, std::move(suspect));
     if (!status.ok()) return status;

@@ -33,6 +33,10 @@ MembershipOptions membership_options(const Config& config) {
   return options;
 }
 
+CompareRate compare_rate(const Config& config) {
+  return {config.replication.anti_entropy_rate, config.replication.anti_entropy_row_rate};
+}
+
 ReplicationDriver::Options replication_options(const Config& config) {
   ReplicationDriver::Options options;
   ReplicationSessionOptions session;
@@ -42,7 +46,7 @@ ReplicationDriver::Options replication_options(const Config& config) {
   session.heartbeat_ms = static_cast<TimeMs>(config.replication.ping_replica_period_s) * 1000;
   session.check_interval_ms =
       static_cast<TimeMs>(config.replication.anti_entropy_interval_s) * 1000;
-  session.compare_bytes_per_s = config.replication.anti_entropy_rate;
+  session.compare_rate = compare_rate(config);
   options.primary = session;
   if (session.check_interval_ms != 0) options.purger.interval_ms = session.check_interval_ms;
   session.heartbeat_ms = std::min(session.heartbeat_ms, kReplicaAckMs);
@@ -90,7 +94,7 @@ ClusterNodeOptions ClusterService::options(const Config& config) {
   ClusterNodeOptions options;
   options.membership = membership_options(config);
   options.replication = replication_options(config);
-  options.mover.exports.bytes_per_s = config.replication.anti_entropy_rate;
+  options.mover.exports.rate = compare_rate(config);
   AddressFact& address = options.address;
   address.host = config.cluster.announce_ip;
   address.hostname = config.cluster.announce_hostname;

@@ -167,6 +167,7 @@ struct ReplicationConfig {
   int ping_replica_period_s = 10;
   int timeout_s = 60;
   std::uint64_t anti_entropy_rate = 0;      // bytes a second; 0 = no bound
+  std::uint64_t anti_entropy_row_rate = 0;  // rows a second; 0 = no bound
   int anti_entropy_interval_s = 60;         // 0 = never
   std::uint64_t min_replicas_to_write = 0;  // 0 = none needed
   std::string master_user;                  // to follow a redis-server; empty = "default"

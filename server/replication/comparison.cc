@@ -143,12 +143,12 @@ void ComparisonAsker::collect(ReplicationSessionId session, TimeMs now,
 // --- the primary's side --------------------------------------------------------------------------
 
 ComparisonAnswerer::ComparisonAnswerer(uint64_t round, std::shared_ptr<RowAnswers> rows,
-                                       bool told_flushes, uint64_t bytes_per_s,
+                                       bool told_flushes, const CompareRate& rate,
                                        const StreamOptions& options)
     : round_(round),
       rows_(std::move(rows)),
       replies_(0, options),
-      bytes_per_s_(bytes_per_s),
+      rate_(rate),
       freeze_at_(told_flushes ? UINT64_MAX : 0) {}
 
 Result<std::optional<ComparisonAnswerer::Work>> ComparisonAnswerer::hear(std::string_view what) {
@@ -210,7 +210,8 @@ Status ComparisonAnswerer::worked(const Result<std::string>& reply, TimeMs now) 
     return {};
   }
   if (!reply.ok() || work_ == Work::Kind::kPurge) return reply.status();
-  if (bytes_per_s_ != 0) answer_at_ = now + reply->size() * 1000 / bytes_per_s_;
+  const uint64_t read = rows_->rows_read();
+  answer_at_ = now + rate_.time_for(reply->size(), read - std::exchange(rows_read_, read));
   replies_.push(record_of({}, *reply));
   return {};
 }

@@ -107,9 +107,9 @@ class ComparisonAnswerer {
   };
 
   /// `told_flushes`: rows are frozen once the replica has told its flush stamps; else at once.
-  /// `bytes_per_s`: of replies at most, packed as they may be; 0: as many as can be.
+  /// `rate`: of replies, packed as they may be.
   ComparisonAnswerer(uint64_t round, std::shared_ptr<RowAnswers> rows, bool told_flushes,
-                     uint64_t bytes_per_s, const StreamOptions& options);
+                     const CompareRate& rate, const StreamOptions& options);
 
   uint64_t round() const { return round_; }
   /// Null before they are frozen, and after the end.
@@ -134,9 +134,10 @@ class ComparisonAnswerer {
   std::shared_ptr<RowAnswers> rows_;
   StreamSender replies_;
   RecordReceiver asks_{0};
-  const uint64_t bytes_per_s_;
-  TimeMs answer_at_ = 0;  // not before
-  TimeMs freeze_at_;      // UINT64_MAX: not yet, or done
+  const CompareRate rate_;
+  uint64_t rows_read_ = 0;  // for answers that were paid for
+  TimeMs answer_at_ = 0;    // not before
+  TimeMs freeze_at_;        // UINT64_MAX: not yet, or done
   std::string flushes_;
   bool frozen_ = false;
   bool working_ = false;

@@ -55,7 +55,7 @@ void PrimarySession::on(const Follow& message, TimeMs now) {
     handed_over_.emplace(0);
   } else {
     answerer_.emplace(kHandOverRound, rows_.answers(purged_), /*told_flushes=*/true,
-                      options_.compare_bytes_per_s, options_.stream);
+                      options_.compare_rate, options_.stream);
   }
 }
 
@@ -89,7 +89,7 @@ void PrimarySession::begin() {
   reader_.reset();
   state_ = State::kCopying;
   answerer_.emplace(kCopyRound, rows_.answers(LogApplier::Purged::kDropped), /*told_flushes=*/false,
-                    options_.compare_bytes_per_s, options_.stream);
+                    options_.compare_rate, options_.stream);
 }
 
 // They are frozen.
@@ -120,7 +120,7 @@ void PrimarySession::on(const Ask& message, TimeMs now) {
     // Its backlog has lost what its log has beyond the common point.
     handed_over_.reset();
     answerer_.emplace(kHandOverRound, rows_.answers(purged_), /*told_flushes=*/true,
-                      options_.compare_bytes_per_s, options_.stream);
+                      options_.compare_rate, options_.stream);
   }
   if (!answerer_ || answerer_->round() != message.round) return;
   compare_.reset();  // it has come
@@ -172,7 +172,7 @@ void PrimarySession::begin_check(TimeMs now) {
   check_at_ = UINT64_MAX;
   check_ended_ = false;
   answerer_.emplace(++last_round_, rows_.answers(LogApplier::Purged::kDropped),
-                    /*told_flushes=*/false, options_.compare_bytes_per_s, options_.stream);
+                    /*told_flushes=*/false, options_.compare_rate, options_.stream);
 }
 
 void PrimarySession::end_check(const ComparisonAnswerer::End& end, TimeMs now) {

@@ -47,7 +47,7 @@ struct ReplicationSessionOptions {
   size_t store_bytes = size_t{512} << 10;  // merged in one commit at most, but a whole record
   TimeMs heartbeat_ms = 1000;              // repl-ping-replica-period
   TimeMs timeout_ms = 60'000;              // repl-timeout: silence that ends a session
-  uint64_t compare_bytes_per_s = 0;        // anti-entropy-rate; 0: no bound
+  CompareRate compare_rate;                // anti-entropy-rate, anti-entropy-row-rate
   TimeMs check_interval_ms = 0;            // anti-entropy-interval; 0: no checks
   TimeMs backoff_min_ms = 100;             // of a replica that tries again, doubling...
   TimeMs backoff_max_ms = 5000;            // ...up to here, each drawn from the upper half

@@ -8,6 +8,7 @@
 // where that may take time, by one thread at a time.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,6 +22,19 @@
 #include "storage/log_applier.h"
 
 namespace syntropy {
+
+/// What comparing may take of a node.
+struct CompareRate {
+  uint64_t bytes_per_s = 0;  // sent to the other side; 0: no bound
+  uint64_t rows_per_s = 0;   // read for it; 0: no bound
+
+  /// How many milliseconds so much is worth.
+  uint64_t time_for(uint64_t bytes, uint64_t rows) const {
+    const uint64_t sending = bytes_per_s == 0 ? 0 : bytes * 1000 / bytes_per_s;
+    const uint64_t reading = rows_per_s == 0 ? 0 : rows * 1000 / rows_per_s;
+    return std::max(sending, reading);
+  }
+};
 
 /// The side that is asked.
 class RowAnswers {
@@ -37,6 +51,8 @@ class RowAnswers {
   virtual const StoreMarks& marks() const = 0;
   /// The reply to a request; one that can't be answered has a reply that says so.
   virtual std::string answer(std::string_view request) = 0;
+  /// For all answers so far.
+  virtual uint64_t rows_read() const = 0;
   /// Takes over a log record of what the other side has purged.
   virtual Status purge(std::string_view purges) = 0;
 };

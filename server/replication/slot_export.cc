@@ -193,7 +193,7 @@ void SlotExport::asked(const Result<RowStep>& step, TimeMs now) {
   }
   size_t bytes = 0;
   for (const std::string& request : step->requests) bytes += request.size();
-  if (options_.bytes_per_s != 0) ask_at_ = now + bytes * 1000 / options_.bytes_per_s;
+  ask_at_ = now + options_.rate.time_for(bytes, step->pushed - step_rows_);
   rows_moved_ += step->pushed - step_rows_;
   step_rows_ = step->pushed;
   progress_at_ = now;

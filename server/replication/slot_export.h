@@ -28,7 +28,7 @@ namespace syntropy {
 
 struct SlotExportOptions {
   StreamOptions stream;
-  uint64_t bytes_per_s = 0;  // pushed at most; 0: as many as can be
+  CompareRate rate;
   // Writes are paused after a round that moved few rows, or was short; or when rounds don't become
   // shorter and two of them fit into the pause.
   uint64_t few_rows = 500;

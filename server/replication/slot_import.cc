@@ -38,7 +38,7 @@ Status SlotImport::step(const ReplicaMessage& message, TimeMs now) {
       const auto purged =
           offer_.hand_over ? LogApplier::Purged::kReturned : LogApplier::Purged::kMoved;
       answerer_.emplace(ask->round, rows_.answers(purged),
-                        /*told_flushes=*/true, /*bytes_per_s=*/0, stream_);
+                        /*told_flushes=*/true, CompareRate(), stream_);
     }
     if (answerer_->round() == ask->round) return answerer_->accept(ask->piece);
   }

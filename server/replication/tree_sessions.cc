@@ -67,6 +67,7 @@ class TreeSessions::Answers final : public RowAnswers {
     rows_->rest();
     return reply;
   }
+  uint64_t rows_read() const override { return rows_->rows_read(); }
   Status purge(std::string_view purges) override {
     return sessions_.applier_.take_over(purges, purged_).status();
   }

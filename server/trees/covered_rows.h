@@ -46,6 +46,7 @@ class CoveredRows {
 
   /// Rows shown since the last call.
   uint64_t take_rows_read() const { return std::exchange(rows_read_, 0); }
+  uint64_t rows_read() const { return rows_read_; }
 
  private:
   struct Shown {

@@ -30,6 +30,7 @@ class FrozenTreeRows final : public ReconcileStore {
   ~FrozenTreeRows() override { trees_.note_session_reads(rows_.take_rows_read()); }
 
   const RowTrees::Frozen& frozen() const { return frozen_; }
+  uint64_t rows_read() const { return rows_.rows_read(); }
   /// To be called when nothing is asked for a while: see CoveredRows.
   void rest() { rows_.rest(); }
 

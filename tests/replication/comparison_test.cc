@@ -90,27 +90,44 @@ TEST_F(Check, SurvivesTheLossOfAnyMessage) {
   }
 }
 
-TEST_F(Check, KeepsToItsRate) {
-  // Some replies' worth of rows for a replica that has none; the last one is not waited for.
-  constexpr uint64_t kReplyBytes = 1 << 20;
-  for (int i = 0; i < 2000; ++i) {
-    std::string value;
-    while (value.size() < 2000) value.push_back(static_cast<char>(random_.next()));
-    ASSERT_TRUE(primary_.put("n" + std::to_string(i), value).ok());
+// A replica that has none of the primary's rows, of which there are some replies' worth.
+class RateOfChecks : public Check {
+ protected:
+  static constexpr uint64_t kReplyBytes = 1 << 20;
+
+  /// How long it takes to get them. The last reply is not waited for.
+  TimeMs copy(size_t rows, size_t row_bytes, const CompareRate& rate) {
+    for (size_t i = 0; i < rows; ++i) {
+      std::string value;
+      while (value.size() < row_bytes) value.push_back(static_cast<char>(random_.next()));
+      EXPECT_TRUE(primary_.put("n" + std::to_string(i), value).ok());
+    }
+    primary_session_.reset();
+    EXPECT_TRUE(replica_.applier->stop_writing(LogApplier::Keep::kNothing).ok());
+    EXPECT_TRUE(replica_.keyspace->discard_rows().ok());
+    options_.stream = {.window_bytes = 1 << 20, .piece_bytes = 1 << 16, .retry_ms = 1000};
+    options_.compare_rate = rate;
+    options_.timeout_ms = 60'000;
+    new_replica();
+    reply_bytes_ = 0;
+    const TimeMs begin = now_;
+    while (replica_.log().offset() != primary_.log().offset() && now_ < begin + 60'000) pass(10);
+    expect_equal();
+    return now_ - begin;
   }
-  primary_session_.reset();
-  ASSERT_TRUE(replica_.applier->stop_writing(LogApplier::Keep::kNothing).ok());
-  ASSERT_TRUE(replica_.keyspace->discard_rows().ok());
-  options_.stream = {.window_bytes = 1 << 20, .piece_bytes = 1 << 16, .retry_ms = 1000};
-  options_.compare_bytes_per_s = kReplyBytes;
-  options_.timeout_ms = 60'000;
-  new_replica();
-  reply_bytes_ = 0;
-  const TimeMs begin = now_;
-  while (replica_.log().offset() != primary_.log().offset() && now_ < begin + 60'000) pass(10);
-  expect_equal();
+};
+
+TEST_F(RateOfChecks, KeepsToBytes) {
+  const TimeMs took = copy(2000, 2000, {.bytes_per_s = kReplyBytes});
   ASSERT_GT(reply_bytes_, 3 * kReplyBytes);
-  EXPECT_GT(now_ - begin, (reply_bytes_ - kReplyBytes) * 900 / kReplyBytes);
+  EXPECT_GT(took, (reply_bytes_ - kReplyBytes) * 900 / kReplyBytes);
+}
+
+TEST_F(RateOfChecks, KeepsToRows) {
+  const TimeMs took = copy(8000, 500, {.rows_per_s = 2000});
+  ASSERT_GT(reply_bytes_, 3 * kReplyBytes);
+  EXPECT_GT(took, 2500u);
+  EXPECT_LT(took, 5000u);
 }
 
 class Purge : public testing::SessionTest {

@@ -72,6 +72,7 @@ class ShardSimulation::StaleSessions::Answers final : public RowAnswers {
   std::string answer(std::string_view request) override {
     return (stale_ ? stale_ : fresh_)->answer(request);
   }
+  uint64_t rows_read() const override { return (stale_ ? stale_ : fresh_)->rows_read(); }
   Status purge(std::string_view purges) override { return fresh_->purge(purges); }
 
  private:
