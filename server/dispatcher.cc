@@ -251,7 +251,7 @@ Session::Wait Dispatcher::run(Session& session, const Request& request, Turn& tu
   bool loaded = true;
   if (exec && client.in_multi && !client.exec_aborted) loaded = load_transaction(client, turn.tick);
   if (loaded && exec) {
-    call_transaction(client, reply, turn);
+    call_transaction(client, request, reply, turn);
   } else if (loaded) {
     call(client, request, reply, turn);
   }
@@ -322,7 +322,8 @@ bool Dispatcher::load_transaction(Client& client, Tick& tick) const {
   return tick.misses().empty();
 }
 
-void Dispatcher::call_transaction(Client& client, ReplyWriter& reply, Turn& turn) {
+void Dispatcher::call_transaction(Client& client, const Request& exec, ReplyWriter& reply,
+                                  Turn& turn) {
   if (!client.in_multi) return reply.error("ERR EXEC without MULTI");
   if (client.exec_aborted) {
     discard_transaction(client);
@@ -341,7 +342,8 @@ void Dispatcher::call_transaction(Client& client, ReplyWriter& reply, Turn& turn
   std::vector<std::string_view> args;
   for (const QueuedCommand& queued : queue) {
     args.assign(queued.args.begin(), queued.args.end());
-    const Request request{args, queued.spec, ReadTier::kDisk};
+    Request request{args, queued.spec, ReadTier::kDisk};
+    request.slot = exec.slot;
     std::string one;  // accounted for by itself
     ReplyWriter writer(&one, client.protocol);
     call(client, request, writer, turn);
@@ -364,6 +366,9 @@ void Dispatcher::account(Client& client, const Request& request, std::string_vie
   }
   server_.stats.record_command(turn.stats, command_index(spec), elapsed,
                                failed ? Outcome::kFailed : Outcome::kOk);
+  if (request.slot && turn.config.cluster.slot_stats && !is_exec(spec)) {
+    account_slot(request, reply.size(), elapsed, turn);
+  }
   client.shared.last_command.store(&spec, std::memory_order_relaxed);
   if ((spec.flags & kReadOnly) != 0) {
     const Tick::Lookups lookups = turn.tick.take_lookups();
@@ -386,6 +391,18 @@ void Dispatcher::account(Client& client, const Request& request, std::string_vie
   }
 }
 
+void Dispatcher::account_slot(const Request& request, size_t reply_bytes,
+                              std::chrono::nanoseconds elapsed, Turn& turn) {
+  // "*3\r\n$3\r\nSET\r\n" and so on.
+  const auto digits = [](size_t number) { return std::to_string(number).size(); };
+  size_t request_bytes = 3 + digits(request.args.size());
+  for (const std::string_view argument : request.args) {
+    request_bytes += 5 + digits(argument.size()) + argument.size();
+  }
+  const auto nanos = static_cast<uint64_t>(std::max<int64_t>(elapsed.count(), 0));
+  server_.stats.record_slot(turn.stats, *request.slot, {nanos, request_bytes, reply_bytes});
+}
+
 std::string Dispatcher::execute_on_worker(Client& client, const std::vector<std::string>& args,
                                           Turn& turn) {
   std::string output;
@@ -399,7 +416,7 @@ std::string Dispatcher::execute_on_worker(Client& client, const std::vector<std:
   } else {
     turn.tick.begin_command(turn.now_ms, ReadTier::kDisk);
     if (is_exec(*request.spec)) {
-      call_transaction(client, reply, turn);
+      call_transaction(client, request, reply, turn);
     } else {
       call(client, request, reply, turn);
     }

@@ -81,8 +81,9 @@ class Dispatcher {
     std::span<const std::string_view> args;
     const CommandSpec* spec = nullptr;  // of the subcommand, where there is one
     ReadTier tier = ReadTier::kMemory;
-    bool redirected = false;  // refused by the cluster's rules
-    bool undecided = false;   // they need rows that are the tick's misses()
+    bool redirected = false;                      // refused by the cluster's rules
+    bool undecided = false;                       // they need rows that are the tick's misses()
+    std::optional<uint16_t> slot = std::nullopt;  // of its keys, in a cluster
   };
 
   /// The error reply that refuses the request; empty: it may run, unless it is undecided.
@@ -106,9 +107,11 @@ class Dispatcher {
   Session::Wait run(Session& session, const Request& request, Turn& turn);
   static Session::Wait wait_for_rows(Session& session, Turn& turn);
   void call(Client& client, const Request& request, ReplyWriter& reply, Turn& turn);
-  void call_transaction(Client& client, ReplyWriter& reply, Turn& turn);
+  void call_transaction(Client& client, const Request& exec, ReplyWriter& reply, Turn& turn);
   bool load_transaction(Client& client, Tick& tick) const;
   void account(Client& client, const Request& request, std::string_view reply, Turn& turn);
+  void account_slot(const Request& request, size_t reply_bytes, std::chrono::nanoseconds elapsed,
+                    Turn& turn);
   void reject(Client& client, const Request& request, std::string_view error, ReplyWriter& reply,
               Turn& turn);
 

@@ -42,6 +42,7 @@ std::string Dispatcher::redirection(const Client& client, Request& request, Turn
   RequestKeys keys;
   for_each_key_of(client, spec, request.args, [&keys](std::string_view key) { keys.add(key); });
   if (keys.empty() && !terms.writes) return {};
+  if (!keys.empty() && !keys.crosses_slots()) request.slot = keys.slot();
 
   const ClusterGate& gate = server_.cluster->gate();
   if (turn.routing == nullptr) turn.routing = gate.routing();

@@ -49,6 +49,7 @@ ServerStats::ThreadStats::ThreadStats(size_t commands) : commands_(commands) {}
 
 ServerStats::ThreadStats::~ThreadStats() {
   for (std::atomic<CommandSlot*>& command : commands_) delete command.load();
+  delete slots_.load();
 }
 
 ServerStats::ServerStats(size_t threads, size_t commands)
@@ -105,6 +106,18 @@ void ServerStats::record_command(ThreadStats& slot, size_t command,
   stats.nanos.add(nanos);
   if (outcome == Outcome::kFailed) stats.failed.add();
   if (latency_tracking_.load(std::memory_order_relaxed)) stats.histogram.add(nanos);
+}
+
+void ServerStats::record_slot(ThreadStats& thread, uint16_t slot, const SlotTotals& spent) {
+  SlotTable* table = thread.slots_.load(std::memory_order_relaxed);
+  if (table == nullptr) {
+    table = new SlotTable;
+    thread.slots_.store(table, std::memory_order_release);
+  }
+  SlotCounters& counters = (*table)[slot];
+  counters.nanos.add(spent.nanos);
+  counters.bytes_in.add(spent.bytes_in);
+  counters.bytes_out.add(spent.bytes_out);
 }
 
 void ServerStats::record_error(ThreadStats& slot, std::string_view error) {
@@ -209,6 +222,32 @@ LatencyCounts ServerStats::latency(size_t command) const {
   return counts;
 }
 
+std::vector<SlotTotals> ServerStats::sum_slots() const {
+  std::vector<SlotTotals> sums;
+  for_each_slot([&](const ThreadStats& thread) {
+    const SlotTable* table = thread.slots_.load(std::memory_order_acquire);
+    if (table == nullptr) return;
+    sums.resize(kSlotCount);
+    for (size_t slot = 0; slot < kSlotCount; ++slot) {
+      sums[slot].nanos += (*table)[slot].nanos.value();
+      sums[slot].bytes_in += (*table)[slot].bytes_in.value();
+      sums[slot].bytes_out += (*table)[slot].bytes_out.value();
+    }
+  });
+  return sums;
+}
+
+std::vector<SlotTotals> ServerStats::slots() const {
+  std::lock_guard lock(mutex_);
+  std::vector<SlotTotals> sums = sum_slots();
+  for (size_t slot = 0; slot < slot_baselines_.size(); ++slot) {
+    sums[slot].nanos -= slot_baselines_[slot].nanos;
+    sums[slot].bytes_in -= slot_baselines_[slot].bytes_in;
+    sums[slot].bytes_out -= slot_baselines_[slot].bytes_out;
+  }
+  return sums;
+}
+
 std::map<std::string, uint64_t, std::less<>> ServerStats::errors() const {
   std::map<std::string, uint64_t, std::less<>> sums;
   for_each_slot([&](ThreadStats& slot) {
@@ -227,6 +266,7 @@ void ServerStats::reset(uint64_t expired_keys) {
   std::lock_guard lock(mutex_);
   expired_keys_baseline_ = expired_keys;
   baseline_ = sum_counters();
+  slot_baselines_ = sum_slots();
   for (size_t c = 0; c < command_count_; ++c) {
     command_baselines_[c] = {sum_command(c), sum_buckets(c)};
   }

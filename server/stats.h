@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "server/latency_histogram.h"
+#include "storage/base/slot.h"
 
 namespace syntropy {
 
@@ -42,6 +43,13 @@ enum class Outcome : uint8_t {
   kOk,
   kFailed,    // it ran and answered an error
   kRejected,  // it was refused before it ran: arity, authentication, a failed disk, ...
+};
+
+/// What was spent on a slot of the cluster.
+struct SlotTotals {
+  uint64_t nanos = 0;  // on its commands
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
 };
 
 /// The plain counters, as indexes; kStatCount is their number.
@@ -69,6 +77,10 @@ class ServerStats {
     StatCounter calls, nanos, rejected, failed;
     LatencyHistogram histogram;
   };
+  struct SlotCounters {
+    StatCounter nanos, bytes_in, bytes_out;
+  };
+  using SlotTable = std::array<SlotCounters, kSlotCount>;
 
  public:
   using Totals = std::array<uint64_t, kStatCount>;
@@ -95,6 +107,7 @@ class ServerStats {
     std::array<StatCounter, kStatCount> counters_;
     // By command_index(); made by the first call of a command on this thread.
     std::vector<std::atomic<CommandSlot*>> commands_;
+    std::atomic<SlotTable*> slots_{nullptr};  // made by the first command that counts for one
     std::mutex errors_mutex_;
     std::map<std::string, uint64_t, std::less<>> errors_;
   };
@@ -127,6 +140,8 @@ class ServerStats {
   /// `elapsed` is ignored for a rejected one.
   void record_command(ThreadStats& slot, size_t command, std::chrono::nanoseconds elapsed,
                       Outcome outcome);
+  /// A command about keys of the slot (cluster-slot-stats-enabled).
+  void record_slot(ThreadStats& thread, uint16_t slot, const SlotTotals& spent);
   /// `error` is an error reply's text without the leading '-'; its first word is what counts.
   void record_error(ThreadStats& slot, std::string_view error);
 
@@ -156,6 +171,8 @@ class ServerStats {
   Totals totals() const;
   CommandTotals command(size_t command) const;
   LatencyCounts latency(size_t command) const;
+  /// By slot; empty: none was counted.
+  std::vector<SlotTotals> slots() const;
   std::map<std::string, uint64_t, std::less<>> errors() const;
   size_t command_count() const { return command_count_; }
 
@@ -187,6 +204,7 @@ class ServerStats {
   CommandTotals sum_command(size_t command) const;
   /// Empty when no thread has called the command.
   std::vector<uint64_t> sum_buckets(size_t command) const;
+  std::vector<SlotTotals> sum_slots() const;
 
   const size_t command_count_;
   const uint64_t startup_bytes_;
@@ -201,6 +219,7 @@ class ServerStats {
   Totals baseline_{};
   uint64_t expired_keys_baseline_ = 0;
   std::vector<CommandBaseline> command_baselines_;
+  std::vector<SlotTotals> slot_baselines_;      // empty: nothing to subtract
   std::array<Sample, kSamples + 1> samples_{};  // a ring; rates span its oldest to its newest
   size_t sample_count_ = 0;                     // taken so far
 };

@@ -115,6 +115,9 @@ class Engine {
   virtual Status compact(std::string_view lower, std::string_view upper) = 0;
 
   virtual EngineStats stats() const = 0;
+  /// How many bytes there are between each two of `bounds`, which ascend, as they are stored:
+  /// about, and one fewer than bounds.
+  virtual std::vector<uint64_t> sizes(const std::vector<std::string>& bounds) const = 0;
 };
 
 /// Decides during compaction which records may be dropped. Called from the engine's own threads.

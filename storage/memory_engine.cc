@@ -264,6 +264,21 @@ EngineStats MemoryEngine::stats() const {
   return stats;
 }
 
+std::vector<uint64_t> MemoryEngine::sizes(const std::vector<std::string>& bounds) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<uint64_t> sizes;
+  for (size_t i = 0; i + 1 < bounds.size(); ++i) {
+    uint64_t bytes = 0;
+    const auto end = live_.lower_bound(bounds[i + 1]);
+    for (auto at = live_.lower_bound(bounds[i]); at != end; ++at) {
+      const std::optional<std::string>& value = at->second.back().value;
+      if (value) bytes += at->first.size() + value->size();
+    }
+    sizes.push_back(bytes);
+  }
+  return sizes;
+}
+
 void MemoryEngine::lose_unsynced() {
   const std::lock_guard lock(mutex_);
   assert(pinned_.empty());

@@ -46,6 +46,7 @@ class MemoryEngine final : public Engine {
   Status flush() override;
   Status compact(std::string_view lower, std::string_view upper) override;
   EngineStats stats() const override;
+  std::vector<uint64_t> sizes(const std::vector<std::string>& bounds) const override;
 
   // --- for tests ---------------------------------------------------------------------------------
 

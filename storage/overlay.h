@@ -25,6 +25,7 @@ class Overlay {
     uint16_t db = 0;             // physical
     bool base_counted = false;   // the base was in the database's key count...
     bool base_expiring = false;  // ...and in its count of keys with an expiry
+    int8_t keys_delta = 0;       // by which the tick changes the count, when it is measured
     uint64_t base_expires_at_ms = 0;
 
     bool removed() const { return removed_up_to != 0; }

@@ -387,6 +387,20 @@ uint64_t RocksEngine::property(const std::string& name) const {
   return db_->GetIntProperty(name, &value) ? value : 0;
 }
 
+std::vector<uint64_t> RocksEngine::sizes(const std::vector<std::string>& bounds) const {
+  if (bounds.size() < 2) return {};
+  std::vector<rocksdb::Range> ranges;
+  for (size_t i = 0; i + 1 < bounds.size(); ++i) ranges.emplace_back(bounds[i], bounds[i + 1]);
+  std::vector<uint64_t> sizes(ranges.size());
+  rocksdb::SizeApproximationOptions options;
+  options.include_memtables = true;
+  const rocksdb::Status asked =
+      db_->GetApproximateSizes(options, db_->DefaultColumnFamily(), ranges.data(),
+                               static_cast<int>(ranges.size()), sizes.data());
+  if (!asked.ok()) sizes.assign(sizes.size(), 0);
+  return sizes;
+}
+
 EngineStats RocksEngine::stats() const {
   using Properties = rocksdb::DB::Properties;
   EngineStats stats;

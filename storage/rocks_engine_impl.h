@@ -71,6 +71,7 @@ class RocksEngine final : public Engine {
   Status flush() override;
   Status compact(std::string_view lower, std::string_view upper) override;
   EngineStats stats() const override;
+  std::vector<uint64_t> sizes(const std::vector<std::string>& bounds) const override;
 
   /// Makes the engine degraded, unless it is already.
   void degrade(const rocksdb::Status& cause);

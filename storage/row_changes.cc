@@ -10,4 +10,9 @@ bool RowCoverage::covers(const RowKeyView& key, const RowView& row,
   return row.expires_at_ms == 0 || !watermark.covers(row.expires_at_ms, row_key);
 }
 
+bool RowCoverage::counts(const RowView& row, std::string_view row_key) const {
+  if (row.kind == RowKind::kTombstone || has_subkey(row_key)) return false;
+  return row.expires_at_ms == 0 || !watermark.covers(row.expires_at_ms, row_key);
+}
+
 }  // namespace syntropy

@@ -33,6 +33,12 @@ struct RowChange {
   uint64_t key_hash = 0;  // XXH3, 64 bits, of row_key
 };
 
+/// By how much a commit changes the number of a slot's keys, as Keyspace::key_count() counts them.
+struct SlotKeys {
+  uint16_t slot = 0;
+  int64_t delta = 0;
+};
+
 class RowChangeListener {
  public:
   virtual ~RowChangeListener() = default;
@@ -40,8 +46,10 @@ class RowChangeListener {
   /// Rows that a commit kills without naming them, before it makes its changes.
   enum class Killed { kNone, kSome, kAll };
 
-  /// The commit of that number is about to be written. The views live until it returns.
-  virtual void changing(uint64_t commit, Killed killed, std::span<const RowChange> changes) = 0;
+  /// The commit of that number is about to be written. The views live until it returns. `keys` may
+  /// name a slot more than once.
+  virtual void changing(uint64_t commit, Killed killed, std::span<const RowChange> changes,
+                        std::span<const SlotKeys> keys) = 0;
   /// It is visible; or, if not `stored`, it came to nothing, and its number is that of the next
   /// one.
   virtual void changed(uint64_t commit, bool stored) = 0;
@@ -58,6 +66,8 @@ struct RowCoverage {
   ExpiryWatermark watermark;
 
   bool covers(const RowKeyView& key, const RowView& row, std::string_view row_key) const;
+  /// Whether a covered row is counted as a key.
+  bool counts(const RowView& row, std::string_view row_key) const;
 };
 
 /// The rows of a store as of a moment.

@@ -231,6 +231,7 @@ class Tick {
     uint16_t db;     // physical
     uint64_t hash;
     std::string row_key;
+    bool leaves_count = false;  // when it is measured
   };
 
   uint16_t physical(uint16_t db) const;
@@ -278,6 +279,7 @@ class Tick {
               const ExpiryWatermark& watermark) const;
   void tell_changes(uint64_t commit);
   bool add_drained_changes();
+  void collect_slot_keys();
   void publish();
   void forget_writes();
   void unlock();
@@ -310,6 +312,7 @@ class Tick {
   std::vector<uint16_t> counted_;        // physical numbers whose delta was measured
   std::vector<std::pair<uint64_t, Overlay::Entry*>> sorted_;  // with where the row key begins
   std::vector<RowChange> row_changes_;
+  std::vector<SlotKeys> slot_keys_;
   std::vector<RowRef> drained_rows_;  // that row_changes_ points to
   std::unique_ptr<EngineBatch> batch_;
   std::string scratch_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/base/coding.h"
 #include "storage/tick.h"
 
 namespace syntropy {
@@ -48,7 +49,20 @@ void Tick::tell_changes(uint64_t commit) {
       unnamed == RowChangeListener::Killed::kNone) {
     unnamed = RowChangeListener::Killed::kSome;
   }
-  keyspace_.row_listener_->changing(commit, unnamed, row_changes_);
+  collect_slot_keys();
+  keyspace_.row_listener_->changing(commit, unnamed, row_changes_, slot_keys_);
+}
+
+void Tick::collect_slot_keys() {
+  slot_keys_.clear();
+  const auto add = [this](std::string_view row_key, int64_t delta) {
+    if (delta == 0) return;
+    const auto slot = load_be<uint16_t>(row_key.data());
+    if (slot_keys_.empty() || slot_keys_.back().slot != slot) slot_keys_.push_back({slot, 0});
+    slot_keys_.back().delta += delta;
+  };
+  for (const auto& [position, entry] : sorted_) add(entry->current->key(), entry->keys_delta);
+  for (const Due& due : drained_) add(due.row_key, due.leaves_count ? -1 : 0);
 }
 
 // Rows that expired and of which nobody else has to hear are covered no more. False: one of them

@@ -74,23 +74,28 @@ void Tick::measure_deltas() {
   }
   overlay_.for_each([&](Overlay::Entry& entry) {
     CountDelta& delta = delta_of(entry.db);
+    entry.keys_delta = 0;
     if (base_survives(entry)) {
-      delta.keys -= entry.base_counted;
+      entry.keys_delta = entry.base_counted ? -1 : 0;
       delta.expiring -= entry.base_expiring;
     }
-    if (entry.removed()) return;
-    Result<RowView> row = decode_row(entry.current->value());
-    assert(row.ok());
-    if (counts(*row, entry.db, entry.current->key())) {
-      ++delta.keys;
-      delta.expiring += row->expires_at_ms != 0;
+    if (!entry.removed()) {
+      Result<RowView> row = decode_row(entry.current->value());
+      assert(row.ok());
+      if (counts(*row, entry.db, entry.current->key())) {
+        ++entry.keys_delta;
+        delta.expiring += row->expires_at_ms != 0;
+      }
     }
+    delta.keys += entry.keys_delta;
   });
-  for (const Due& due : drained_) {
+  for (Due& due : drained_) {
+    due.leaves_count = false;
     if (due.stamp <= flush_stamp(due.db)) continue;
     // A row that the tick wrote before it was drained is accounted for by its entry.
     const Overlay::Entry* entry = overlay_.find(due.hash, due.row_key);
     if (entry != nullptr && entry->base_counted) continue;
+    due.leaves_count = true;
     --delta_of(due.db).keys;
     --delta_of(due.db).expiring;
   }

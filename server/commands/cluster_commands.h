@@ -79,6 +79,8 @@ void cluster_flushslots_command(Call& call);
 void cluster_getkeysinslot_command(Call& call);
 void cluster_keyslot_command(Call& call);
 void cluster_setslot_command(Call& call);
+// cluster_slot_stats.cc: what slots hold and cost
+void cluster_slot_stats_command(Call& call);
 // cluster_migrate.cc: slots that go to another shard
 void cluster_cancelslotmigrations_command(Call& call);
 void cluster_getslotmigrations_command(Call& call);

@@ -1,11 +1,11 @@
 // CLUSTER: the subcommands about slots: who owns them, on their way to whom, which keys are in
 // them.
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "server/commands/arguments.h"
 #include "server/commands/cluster_commands.h"
+#include "server/commands/counting.h"
 #include "storage/base/slot.h"
 
 namespace syntropy {
@@ -130,20 +130,6 @@ std::string set_owner(Membership& membership, uint16_t slot, std::string_view id
   return set.ok() ? std::string() : error_text(set);
 }
 
-// --- keys of a slot ------------------------------------------------------------------------------
-
-/// Calls `visit(key)` for the slot's keys until it returns false; false after replying with an
-/// error.
-template <class Visit>
-bool visit_slot(Call& call, uint16_t slot, const Visit& visit) {
-  const auto scanned = call.tick.scan(
-      0, {slot, 0}, std::numeric_limits<uint64_t>::max(),
-      [&](std::string_view key, const RowView&) { return slot_of(key) == slot && visit(key); });
-  if (scanned.ok()) return true;
-  call.reply.error("ERR reading the database failed: " + std::string(scanned.status().message()));
-  return false;
-}
-
 }  // namespace
 
 void cluster_addslots_command(Call& call) {
@@ -193,7 +179,7 @@ void cluster_setslot_command(Call& call) {
       holds = true;
       return false;
     };
-    if (!visit_slot(call, *slot, stop_at_first)) return;
+    if (!visit_keys(call, *slot, stop_at_first)) return;
   }
   const std::string_view id = call.args.back();
   change_membership(call, [&](Membership& membership, TimeMs now) -> std::string {
@@ -222,12 +208,9 @@ void cluster_countkeysinslot_command(Call& call) {
   const std::optional<int64_t> slot = int64_argument(call, 2);
   if (!slot) return;
   if (*slot < 0 || *slot >= kSlotCount) return call.reply.error("ERR Invalid slot");
-  int64_t keys = 0;
-  const auto count = [&keys](std::string_view) {
-    ++keys;
-    return true;
-  };
-  if (visit_slot(call, static_cast<uint16_t>(*slot), count)) call.reply.integer(keys);
+  const auto number = static_cast<uint16_t>(*slot);
+  const auto counts = count_keys(call, {{number, number}});
+  if (counts) call.reply.integer(static_cast<int64_t>(counts->front()));
 }
 
 void cluster_getkeysinslot_command(Call& call) {
@@ -245,7 +228,7 @@ void cluster_getkeysinslot_command(Call& call) {
     keys.emplace_back(key);
     return keys.size() < wanted;
   };
-  if (wanted != 0 && !visit_slot(call, static_cast<uint16_t>(*slot), collect)) return;
+  if (wanted != 0 && !visit_keys(call, static_cast<uint16_t>(*slot), collect)) return;
   call.reply.array(keys.size());
   for (const std::string& key : keys) call.reply.bulk(key);
 }

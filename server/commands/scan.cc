@@ -9,6 +9,7 @@
 #include <string>
 
 #include "server/commands/arguments.h"
+#include "server/commands/counting.h"
 #include "server/commands/object.h"
 #include "server/config/glob.h"
 #include "storage/base/random.h"
@@ -206,18 +207,10 @@ void randomkey_command(Call& call) {
 /// Keys that have expired and are still counted are taken out first, in batches, so that writers
 /// wait for one batch only. The count is read under the lock under which nothing more was due.
 void dbsize_command(Call& call) {
-  constexpr uint64_t kBatch = 1000;
-  // A transaction keeps its lock, and commits with EXEC.
-  const bool commits = !call.client.in_transaction;
-  call.tick.begin_write();
-  while (call.tick.drain_expired(kBatch) != 0) {
-    if (!commits) continue;
-    // On a failed disk they stay counted.
-    if (!call.tick.commit().ok()) break;
-    call.tick.begin_write();
-  }
+  drain_expired(call);
   call.reply.integer(static_cast<int64_t>(call.tick.key_count(call.db())));
-  if (commits) (void)call.tick.commit();  // nothing but the end of the lock
+  // Nothing but the end of the lock.
+  if (!call.client.in_transaction) (void)call.tick.commit();
 }
 
 const CommandSpec kSpecs[] = {

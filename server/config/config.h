@@ -202,6 +202,7 @@ struct ClusterConfig {
   int proxy_port = 0;                                  // whose clients are always kProxy; 0 = none
   bool require_full_coverage = true;
   bool allow_reads_when_down = false;
+  bool slot_stats = false;
   bool allow_pubsubshard_when_down = true;
   std::string sentinel_master_name;  // empty = primaries are known by their shard ids alone
   std::uint64_t replica_validity_factor = 10;  // 0 = any replica may stand for election

@@ -138,6 +138,10 @@ void add_failover(TableBuilder& table) {
   table.add("cluster-allow-reads-when-down", kChangeable,
             "Answer reads of this node's slots even while the cluster is down; they may be old.",
             bool_option(SYNTROPY_FIELD(bool, cluster.allow_reads_when_down)));
+  table.add("cluster-slot-stats-enabled", kChangeable,
+            "Count what is spent on each slot, for CLUSTER SLOT-STATS and 'syntropy cluster "
+            "rebalance --by traffic'.",
+            bool_option(SYNTROPY_FIELD(bool, cluster.slot_stats)));
   table.add("cluster-allow-pubsubshard-when-down", kChangeable,
             "Serve shard channels even while the cluster is down.",
             bool_option(SYNTROPY_FIELD(bool, cluster.allow_pubsubshard_when_down)));

@@ -211,7 +211,8 @@ Status ComparisonAnswerer::worked(const Result<std::string>& reply, TimeMs now) 
   }
   if (!reply.ok() || work_ == Work::Kind::kPurge) return reply.status();
   const uint64_t read = rows_->rows_read();
-  answer_at_ = now + rate_.time_for(reply->size(), read - std::exchange(rows_read_, read));
+  const TimeMs pause = rate_.time_for(reply->size(), read - std::exchange(rows_read_, read));
+  answer_at_ = pause == 0 ? 0 : now + pause;
   replies_.push(record_of({}, *reply));
   return {};
 }
@@ -234,7 +235,9 @@ void ComparisonAnswerer::collect(ReplicationSessionId session, TimeMs now,
 
 TimeMs ComparisonAnswerer::next_deadline() const {
   const TimeMs deadline = std::min(freeze_at_, replies_.next_deadline());
-  const bool waits = asks_.has_records() && answer_at_ != 0;
+  // Else something else has to happen first.
+  const bool waits =
+      answer_at_ != 0 && asks_.has_records() && !working_ && !end_ && replies_.room() != 0;
   return waits ? std::min(deadline, answer_at_) : deadline;
 }
 

@@ -30,7 +30,7 @@ RowMark mark_encoded(const RowChange& change, std::string_view row_value) {
 constexpr uint64_t database_bit(uint16_t db) { return uint64_t{1} << (db % 64); }
 
 bool in(const SlotRange& range, const MarkChange& change) {
-  const uint16_t slot = slot_of_position(change.position());
+  const uint16_t slot = change.slot();
   return slot >= range.first && slot <= range.last;
 }
 
@@ -40,6 +40,7 @@ RowTrees::RowTrees(Keyspace& keyspace, const RowTreesOptions& options)
     : keyspace_(keyspace),
       options_(options),
       tree_(std::make_unique<Tree>()),
+      keys_(kSlotCount),
       stale_(kSlotCount),
       outgrown_(kSlotCount),
       journal_(options.dir) {}
@@ -55,7 +56,8 @@ RowTrees::~RowTrees() {
 
 // --- what commits say ----------------------------------------------------------------------------
 
-void RowTrees::changing(uint64_t commit, Killed killed, std::span<const RowChange> changes) {
+void RowTrees::changing(uint64_t commit, Killed killed, std::span<const RowChange> changes,
+                        std::span<const SlotKeys> keys) {
   killed_ = killed;
   marks_.clear();
   for (const RowChange& change : changes) {
@@ -65,6 +67,7 @@ void RowTrees::changing(uint64_t commit, Killed killed, std::span<const RowChang
     if (!change.after.empty()) mark.after = mark_encoded(change, change.after);
     marks_.push_back(mark);
   }
+  for (const SlotKeys& slot : keys) marks_.push_back(MarkChange::of_keys(slot));
   const std::lock_guard lock(noted_mutex_);
   uint64_t databases = 0;
   for (const RowChange& change : changes) {
@@ -148,6 +151,7 @@ void RowTrees::catch_up(Noted noted) {
 
 void RowTrees::clear(bool stale) {
   tree_ = std::make_unique<Tree>();
+  keys_.assign(kSlotCount, 0);
   stale_.assign(kSlotCount, stale);
   stale_slots_ = stale ? kSlotCount : 0;
   outgrown_.assign(kSlotCount, false);
@@ -155,12 +159,16 @@ void RowTrees::clear(bool stale) {
 }
 
 void RowTrees::apply(const MarkChange& change) {
+  const uint16_t slot = change.slot();
+  if (change.is_of_keys()) {
+    keys_[slot] += change.keys_delta();
+    return;
+  }
   if (change.before.element != 0 && change.after.element != 0) {
     return tree_->update(change.before, change.after);
   }
   if (change.before.element != 0) tree_->remove(change.before);
   if (change.after.element != 0) tree_->add(change.after);
-  const uint16_t slot = slot_of_position(change.position());
   if (outgrown_[slot] || stale_[slot] || !tree_->wants_rebuild(slot)) return;
   outgrown_[slot] = true;
   ++outgrown_slots_;
@@ -183,15 +191,33 @@ void RowTrees::Access::release() { lock_.unlock(); }
 
 Result<RowTrees::Access> RowTrees::access(const SlotRanges& slots) {
   Access access(*this);
-  if (stale_slots_ == 0) return access;
+  if (const Status ready = check_ready(slots); !ready.ok()) return ready;
+  return access;
+}
+
+// With the tree's lock.
+Status RowTrees::check_ready(const SlotRanges& slots) const {
+  if (stale_slots_ == 0) return {};
   uint64_t stale = 0;
   for (const SlotRange& range : slots.ranges()) {
     for (unsigned slot = range.first; slot <= range.last; ++slot) stale += stale_[slot];
   }
-  if (stale == 0) return access;
+  if (stale == 0) return {};
   return Status::unavailable(fmt::format(
       "the trees are being made: the rows of {} slots are still to be read; ask again later",
       stale));
+}
+
+Result<std::vector<uint64_t>> RowTrees::key_counts(const SlotRanges& slots) {
+  const auto lock = catch_up();
+  if (const Status ready = check_ready(slots); !ready.ok()) return ready;
+  std::vector<uint64_t> counts;
+  for (const SlotRange& range : slots.ranges()) {
+    for (unsigned slot = range.first; slot <= range.last; ++slot) {
+      counts.push_back(static_cast<uint64_t>(std::max<int64_t>(keys_[slot], 0)));
+    }
+  }
+  return counts;
 }
 
 Result<RowTrees::Frozen> RowTrees::freeze(const SlotRanges& slots,
@@ -256,6 +282,7 @@ Status RowTrees::read_slots(const SlotRange& range) {
 void RowTrees::take_in(const SlotMarks& marks, const Reading& since) {
   for (unsigned slot = since.range.first; slot <= since.range.last; ++slot) {
     tree_->rebuild(static_cast<uint16_t>(slot), marks.slots[slot - marks.first]);
+    keys_[slot] = marks.keys[slot - marks.first];
     stale_slots_ -= stale_[slot];
     outgrown_slots_ -= outgrown_[slot];
     stale_[slot] = false;
@@ -269,13 +296,16 @@ void RowTrees::take_in(const SlotMarks& marks, const Reading& since) {
 // `names`, if given, takes the keys of rows that can't be read.
 Result<RowTrees::SlotMarks> RowTrees::read_marks(const FrozenRows& rows, const SlotRange& range,
                                                  Verdict* names) const {
-  SlotMarks marks{range.first, {}, 0, 0};
+  SlotMarks marks{range.first, {}, {}, 0, 0};
   marks.slots.resize(size_t{range.last} - range.first + 1);
+  marks.keys.resize(marks.slots.size());
   const Status read = visit_marks(
       rows, range,
-      [&](const RowMark& mark, std::string_view row_key) {
+      [&](const RowMark& mark, std::string_view row_key, const RowView& row) {
         marks.databases |= database_bit(load_be<uint16_t>(row_key.data() + sizeof(uint16_t)));
-        marks.slots[slot_of_position(position_of(mark.element)) - range.first].push_back(mark);
+        const size_t at = slot_of_position(position_of(mark.element)) - range.first;
+        marks.slots[at].push_back(mark);
+        marks.keys[at] += rows.coverage.counts(row, row_key);
         ++marks.rows;
       },
       [&](std::string_view row_key) {
@@ -301,7 +331,7 @@ Status RowTrees::visit_marks(const FrozenRows& rows, const SlotRange& range,
       continue;
     }
     if (!rows.coverage.covers(*key, *value, row->key())) continue;
-    visitor(mark_row(key->slot, key->hash, row->key(), row->value()), row->key());
+    visitor(mark_row(key->slot, key->hash, row->key(), row->value()), row->key(), *value);
   }
   return row->status();
 }
@@ -335,7 +365,7 @@ Status RowTrees::save() {
       journal_.begin_file();
       databases = databases_;
     }
-    bytes = encode_tree(commit, databases, *tree_, stale_);
+    bytes = encode_tree(commit, databases, *tree_, keys_, stale_);
   }
   // It must not be ahead of the store after the loss of power.
   Status saved = keyspace_.engine().sync();

@@ -108,6 +108,11 @@ class RowTrees final : private RowChangeListener {
   /// Reads the rows of stale slots now, until none is left.
   Status make_ready();
 
+  /// How many keys each of the slots has, in their order, over all databases: as
+  /// Keyspace::key_count() counts them, so with those expired that aren't drained. kUnavailable as
+  /// access().
+  Result<std::vector<uint64_t>> key_counts(const SlotRanges& slots);
+
   /// Databases that have, or had, covered rows, by physical number, ascending.
   std::vector<uint16_t> databases() const;
 
@@ -120,8 +125,8 @@ class RowTrees final : private RowChangeListener {
 
   /// Rows of the slots that the tree and the store disagree about.
   struct Verdict {
-    uint64_t rows = 0;  // read
-    std::vector<uint16_t> wrong_slots;
+    uint64_t rows = 0;                  // read
+    std::vector<uint16_t> wrong_slots;  // or only their number of keys, which is counted anew then
     /// Rows whose content isn't what was written: keys, encoded.
     std::vector<std::string> rotten;
     /// Rows that were written and aren't there: their positions.
@@ -159,13 +164,15 @@ class RowTrees final : private RowChangeListener {
   struct SlotMarks {
     uint16_t first = 0;
     std::vector<std::vector<RowMark>> slots;
+    std::vector<int64_t> keys;  // the same
     uint64_t rows = 0;
     uint64_t databases = 0;  // as databases_
   };
 
   RowTrees(Keyspace& keyspace, const RowTreesOptions& options);
 
-  void changing(uint64_t commit, Killed killed, std::span<const RowChange> changes) override;
+  void changing(uint64_t commit, Killed killed, std::span<const RowChange> changes,
+                std::span<const SlotKeys> keys) override;
   void changed(uint64_t commit, bool stored) override;
   void recount() override;
   void emptied() override;
@@ -179,11 +186,13 @@ class RowTrees final : private RowChangeListener {
   void catch_up(Noted noted);
   Noted take_noted();
   void clear(bool stale);
+  Status check_ready(const SlotRanges& slots) const;
   void apply(const MarkChange& change);
   std::optional<SlotRange> next_to_read();
   Status read_slots(const SlotRange& range);
   void take_in(const SlotMarks& marks, const Reading& since);
-  using MarkVisitor = std::function<void(const RowMark& mark, std::string_view row_key)>;
+  using MarkVisitor =
+      std::function<void(const RowMark& mark, std::string_view row_key, const RowView& row)>;
   Status visit_marks(const FrozenRows& rows, const SlotRange& range, const MarkVisitor& visitor,
                      const std::function<void(std::string_view row_key)>& unreadable) const;
   Result<SlotMarks> read_marks(const FrozenRows& rows, const SlotRange& range,
@@ -194,6 +203,7 @@ class RowTrees final : private RowChangeListener {
   Result<Verdict> verify(const SlotRange& range, std::vector<uint64_t>* elements);
   Status name_rows(const FrozenRows& rows, const std::vector<uint64_t>& elements,
                    Verdict* verdict) const;
+  void count_anew(uint16_t slot);
   bool save_due();
   void run();
   std::chrono::milliseconds upkeep();
@@ -205,6 +215,7 @@ class RowTrees final : private RowChangeListener {
   std::unique_ptr<Tree> tree_;
   uint64_t applied_ = 0;  // the last commit in the tree
   uint64_t changes_since_save_ = 0;
+  std::vector<int64_t> keys_;   // by slot; how many
   std::vector<bool> stale_;     // by slot
   std::vector<bool> outgrown_;  // the same
   uint64_t stale_slots_ = 0;

@@ -77,6 +77,7 @@ bool RowTrees::load_file(uint64_t stored) {
   }
   has_file_ = true;
   tree_ = std::move(file->tree);
+  keys_ = std::move(file->keys);
   databases_ = file->databases;
   stale_ = std::move(file->stale);
   stale_slots_ = static_cast<uint64_t>(std::count(stale_.begin(), stale_.end(), true));

@@ -16,7 +16,7 @@
 namespace syntropy {
 namespace {
 
-constexpr std::string_view kMagic = "SYNTREE1";
+constexpr std::string_view kMagic = "SYNTREE2";
 constexpr uint8_t kStale = 0xFF;
 constexpr size_t kLeafBytes = 48;
 
@@ -43,7 +43,7 @@ bool read_leaf(ByteReader* reader, Summary* leaf) {
 }  // namespace
 
 std::string encode_tree(uint64_t commit, uint64_t databases, const Tree& tree,
-                        const std::vector<bool>& stale) {
+                        const std::vector<int64_t>& keys, const std::vector<bool>& stale) {
   std::string bytes(kMagic);
   put_fixed64_le(&bytes, commit);
   put_fixed64_le(&bytes, databases);
@@ -53,6 +53,7 @@ std::string encode_tree(uint64_t commit, uint64_t databases, const Tree& tree,
       continue;
     }
     bytes.push_back(static_cast<char>(tree.depth(static_cast<uint16_t>(slot))));
+    put_fixed64_le(&bytes, static_cast<uint64_t>(keys[slot]));
     for (const Summary& leaf : tree.leaves(static_cast<uint16_t>(slot))) {
       put_fixed64_le(&bytes, leaf.rows);
       put_fixed64_le(&bytes, leaf.check);
@@ -72,7 +73,8 @@ Result<StoredTree> decode_tree(std::string_view bytes) {
     return malformed;
   }
   ByteReader reader(covered.substr(kMagic.size()));
-  StoredTree stored{0, 0, std::make_unique<Tree>(), std::vector<bool>(kSlotCount)};
+  StoredTree stored{0, 0, std::make_unique<Tree>(), std::vector<int64_t>(kSlotCount),
+                    std::vector<bool>(kSlotCount)};
   if (!reader.read_fixed64_le(&stored.commit) || !reader.read_fixed64_le(&stored.databases)) {
     return malformed;
   }
@@ -82,6 +84,9 @@ Result<StoredTree> decode_tree(std::string_view bytes) {
     if (!reader.read_u8(&levels)) return malformed;
     stored.stale[slot] = levels == kStale;
     if (levels == kStale) continue;
+    uint64_t keys = 0;
+    if (!reader.read_fixed64_le(&keys)) return malformed;
+    stored.keys[slot] = static_cast<int64_t>(keys);
     if (levels >= 32 || (uint64_t{1} << levels) > reader.rest().size() / kLeafBytes) {
       return malformed;
     }

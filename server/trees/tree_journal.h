@@ -10,7 +10,8 @@
 //   journal := record* 0*
 //   record  := commit:u64 databases:u64 count:u24 killed:u8 check:u32 change*count
 //                                                                              (little-endian)
-//   change  := element:u64 check:u64 element:u64 check:u64      before, after; element 0: no row
+//   change  := element:u64 check:u64 element:u64 check:u64      before, after; element 0: no row.
+//              Both 0: the checks are by how much the slot's keys change in number, and the slot
 //   check   := the lower 32 bits of XXH3 over the rest of the record
 //   databases: of the rows, bit db % 64
 //   killed  := 0, 1 or 2: rows died with it that aren't named: none, some, all
@@ -34,12 +35,19 @@
 
 namespace syntropy {
 
+/// What becomes of a row, or of a slot's number of keys.
 struct MarkChange {
   RowMark before;  // element 0: no row
   RowMark after;
 
-  uint64_t position() const {
-    return position_of(after.element != 0 ? after.element : before.element);
+  static MarkChange of_keys(const SlotKeys& keys) {
+    return {{0, static_cast<uint64_t>(keys.delta)}, {0, keys.slot}};
+  }
+  bool is_of_keys() const { return before.element == 0 && after.element == 0; }
+  int64_t keys_delta() const { return static_cast<int64_t>(before.check); }
+  uint16_t slot() const {
+    if (is_of_keys()) return static_cast<uint16_t>(after.check);
+    return slot_of_position(position_of(after.element != 0 ? after.element : before.element));
   }
 };
 

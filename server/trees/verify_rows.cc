@@ -10,6 +10,7 @@ namespace {
 // The tree's leaves of some slots at the moment for which rows are frozen.
 struct Leaves {
   std::vector<std::vector<Summary>> slots;
+  std::vector<int64_t> keys;
   uint64_t stale = 0;
 };
 
@@ -42,6 +43,13 @@ void RowTrees::judge(std::span<const Summary> leaves, uint16_t slot,
   if (wrong) judged->slots.push_back(slot);
 }
 
+void RowTrees::count_anew(uint16_t slot) {
+  const auto lock = catch_up();
+  if (stale_[slot] || outgrown_[slot]) return;
+  outgrown_[slot] = true;  // so that it is read
+  ++outgrown_slots_;
+}
+
 Result<RowTrees::Verdict> RowTrees::verify(const SlotRange& range) {
   const std::lock_guard one(read_mutex_);
   std::vector<uint64_t> elements;
@@ -56,6 +64,7 @@ Result<RowTrees::Verdict> RowTrees::verify(const SlotRange& range,
     for (unsigned slot = range.first; slot <= range.last; ++slot) {
       const std::span<const Summary> of_slot = tree_->leaves(static_cast<uint16_t>(slot));
       leaves.slots.emplace_back(of_slot.begin(), of_slot.end());
+      leaves.keys.push_back(keys_[slot]);
       leaves.stale += stale_[slot];
     }
   });
@@ -66,7 +75,13 @@ Result<RowTrees::Verdict> RowTrees::verify(const SlotRange& range,
   verdict.rows = marks->rows;
   Judged judged;
   for (size_t i = 0; i < marks->slots.size(); ++i) {
-    judge(leaves.slots[i], static_cast<uint16_t>(range.first + i), marks->slots[i], &judged);
+    const auto slot = static_cast<uint16_t>(range.first + i);
+    judge(leaves.slots[i], slot, marks->slots[i], &judged);
+    const bool rows_agree = judged.slots.empty() || judged.slots.back() != slot;
+    if (rows_agree && marks->keys[i] != leaves.keys[i]) {
+      judged.slots.push_back(slot);
+      count_anew(slot);
+    }
   }
   verdict.wrong_slots = std::move(judged.slots);
   verdict.unnamed_leaves = judged.unnamed_leaves;
@@ -109,7 +124,7 @@ Status RowTrees::name_rows(const FrozenRows& rows, const std::vector<uint64_t>& 
     const SlotRange slot{slot_of_position(position), slot_of_position(position)};
     const Status read = visit_marks(
         rows, slot,
-        [&](const RowMark& mark, std::string_view row_key) {
+        [&](const RowMark& mark, std::string_view row_key, const RowView&) {
           if (position_of(mark.element) != position) return;
           if (std::find(elements.begin(), elements.end(), mark.element) == elements.end()) return;
           is_there = true;

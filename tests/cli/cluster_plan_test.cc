@@ -105,6 +105,79 @@ TEST(ClusterPlan, WeightsAreShares) {
   EXPECT_FALSE(plan_rebalance(members, {{id('a'), 0}, {id('b'), 0}, {id('c'), 0}}, 2).ok());
 }
 
+std::vector<ClusterMember> three_primaries() {
+  return {primary('a', {{0, 5460}}), primary('b', {{5461, 10922}}), primary('c', {{10923, 16383}})};
+}
+
+TEST(ClusterPlan, SharesLoadWithAsFewSlotsAsHaveIt) {
+  const auto members = three_primaries();
+  std::vector<double> loads(kSlotCount);
+  for (unsigned slot = 0; slot < kSlotCount; ++slot) {
+    loads[slot] = members[0].slots.contains(static_cast<uint16_t>(slot)) ? 4 : 1;
+  }
+  const auto moves = plan_rebalance_of(loads, members, {}, 2);
+  ASSERT_TRUE(moves.ok());
+  ASSERT_EQ(moves->size(), 2u);
+  std::map<std::string, double> after;
+  for (const ClusterMember& member : members) {
+    for (const SlotRange& range : member.slots.ranges()) {
+      for (unsigned slot = range.first; slot <= range.last; ++slot) after[member.id] += loads[slot];
+    }
+  }
+  const double total = after[id('a')] + after[id('b')] + after[id('c')];
+  for (const PlannedMove& move : *moves) {
+    EXPECT_EQ(move.from, id('a'));
+    EXPECT_EQ(move.slots.ranges().size(), 1u) << "slots that lie together";
+    after[move.from] -= 4 * move.slots.count();
+    after[move.to] += 4 * move.slots.count();
+  }
+  for (const char name : {'a', 'b', 'c'}) EXPECT_NEAR(after[id(name)], total / 3, 4);
+}
+
+TEST(ClusterPlan, LeavesASlotThatWeighsTooMuchAndThoseThatWeighNothing) {
+  const auto members = three_primaries();
+  std::vector<double> loads(kSlotCount);
+  const uint16_t last = members[0].slots.ranges().back().last;
+  loads[last] = 1000;  // wherever it is, it is too much
+  for (uint16_t i = 1; i <= 30; ++i) loads[last - 2 * i] = 1;
+  const auto moves = plan_rebalance_of(loads, members, {}, 2);
+  ASSERT_TRUE(moves.ok());
+  uint32_t moved = 0;
+  for (const PlannedMove& move : *moves) {
+    EXPECT_FALSE(move.slots.contains(last));
+    moved += move.slots.count();
+  }
+  EXPECT_EQ(moved, 30u);
+}
+
+TEST(ClusterPlan, TakesAllSlotsWhereTheWeightIsNothing) {
+  const auto members = three_primaries();
+  const std::vector<double> loads(kSlotCount, 1);
+  const auto moves = plan_rebalance_of(loads, members, {{id('b'), 0}}, 2);
+  ASSERT_TRUE(moves.ok());
+  EXPECT_EQ(after(members, *moves).at(id('b')), 0u);
+  std::vector<double> some(kSlotCount);
+  some[6000] = 1;
+  const auto drained = plan_rebalance_of(some, members, {{id('b'), 0}}, 2);
+  EXPECT_EQ(after(members, *drained).at(id('b')), 0u);
+}
+
+TEST(ClusterPlan, ReadsWhatSlotsWeigh) {
+  const std::vector<std::string> words = {"3", "key-count", "7", "disk-bytes", "100",
+                                          "4", "key-count", "1", "disk-bytes", "50"};
+  std::vector<double> loads;
+  ASSERT_TRUE(add_slot_loads(words, SlotLoad::kKeys, &loads).ok());
+  EXPECT_EQ(loads[3], 7);
+  EXPECT_EQ(loads[4], 1);
+  ASSERT_TRUE(add_slot_loads(words, SlotLoad::kBytes, &loads).ok());
+  EXPECT_EQ(loads[3], 107) << "added";
+  EXPECT_TRUE(add_slot_loads(words, SlotLoad::kTraffic, &loads).is(StatusCode::kUnavailable));
+  EXPECT_TRUE(
+      add_slot_loads({"x", "key-count", "7"}, SlotLoad::kKeys, &loads).is(StatusCode::kCorruption));
+  EXPECT_TRUE(add_slot_loads({"16384", "key-count", "7"}, SlotLoad::kKeys, &loads)
+                  .is(StatusCode::kCorruption));
+}
+
 TEST(ClusterPlan, ANewClusterCoversAllSlotsAndSpreadsReplicasOverHosts) {
   const auto plan = plan_cluster({"a:1", "b:1", "c:1", "a:2", "b:2", "c:2"}, 1);
   ASSERT_TRUE(plan.ok());

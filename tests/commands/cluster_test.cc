@@ -15,6 +15,7 @@ using testing::FakeCluster;
 using testing::FakeMember;
 using ::testing::HasSubstr;
 using testing::node_id;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 constexpr std::string_view kDisabled = "ERR This instance has cluster support disabled";
@@ -91,6 +92,7 @@ TEST_F(ClusterTest, EverySubcommandSaysThatThereIsNoCluster) {
                                  "CLUSTER SETSLOT 1 STABLE",
                                  "CLUSTER SHARDS",
                                  "CLUSTER SLAVES x",
+                                 "CLUSTER SLOT-STATS SLOTSRANGE 0 1",
                                  "CLUSTER SLOTS",
                                  "READONLY",
                                  "READWRITE",
@@ -276,6 +278,50 @@ TEST_F(ClusterTest, SetslotNodeGivesASlotAwayOnceItIsEmpty) {
   EXPECT_EQ(run("CLUSTER SETSLOT 3300 NODE " + hex('2')), kOk);
   EXPECT_EQ(cluster().current_routing().owner_of(3300)->id, node_id('2'));
   EXPECT_TRUE(membership().epochs().slots.contains(3300)) << "until the other claims it";
+}
+
+TEST_F(ClusterTest, SlotsTellWhatTheyHoldAndCost) {
+  join_three();
+  run("CONFIG SET cluster-slot-stats-enabled yes");
+  for (const std::string key : {"{b}1", "{b}2", "a"}) run("SET " + key + " x");
+  server().stats.record_slot(server().stats.slot(0), 3300, {5'000, 83, 17});
+  server().stats.record_slot(server().stats.slot(0), 3300, {2'500, 1, 1});
+  const auto fields = [](uint64_t slot, uint64_t keys) {
+    return "*2\r\n" + integer(slot) + "*10\r\n" + bulk("key-count") + integer(keys);
+  };
+  // {b} is slot 3300.
+  const std::string range = run("CLUSTER SLOT-STATS SLOTSRANGE 3300 3301");
+  EXPECT_THAT(range, StartsWith("*2\r\n" + fields(3300, 2) + bulk("disk-bytes")));
+  EXPECT_THAT(range, HasSubstr(bulk("cpu-usec") + integer(7) + bulk("network-bytes-in") +
+                               integer(84) + bulk("network-bytes-out") + integer(18)));
+  const std::string first = run("CLUSTER SLOT-STATS ORDERBY key-count LIMIT 1");
+  EXPECT_THAT(first, StartsWith("*1\r\n" + fields(3300, 2)));
+  EXPECT_THAT(run("CLUSTER SLOT-STATS ORDERBY network-bytes-in LIMIT 2 ASC"),
+              StartsWith("*2\r\n" + fields(0, 0)))
+      << "of equal ones the lower slot";
+  run("CONFIG RESETSTAT");
+  EXPECT_THAT(run("CLUSTER SLOT-STATS SLOTSRANGE 3300 3300"),
+              HasSubstr(bulk("cpu-usec") + integer(0) + bulk("network-bytes-in") + integer(0)));
+  run("CONFIG SET cluster-slot-stats-enabled no");
+  EXPECT_THAT(run("CLUSTER SLOT-STATS SLOTSRANGE 3300 3300"), Not(HasSubstr(bulk("cpu-usec"))));
+}
+
+TEST_F(ClusterTest, SlotStatsRefusesWhatItCannotRead) {
+  join_three();
+  EXPECT_EQ(run("CLUSTER SLOT-STATS SLOTSRANGE 5 4"),
+            error("ERR Start slot number 5 is greater than end slot number 4"));
+  EXPECT_EQ(run("CLUSTER SLOT-STATS SLOTSRANGE x 4"), error("ERR Invalid or out of range slot"));
+  EXPECT_EQ(run("CLUSTER SLOT-STATS ORDERBY cpu-usec"),
+            error("ERR Unrecognized sort metric for ORDERBY."))
+      << "nothing is counted";
+  EXPECT_EQ(run("CLUSTER SLOT-STATS ORDERBY key-count LIMIT 0"),
+            error("ERR Limit has to lie in between 1 and 16384 (maximum number of slots)."));
+  EXPECT_EQ(run("CLUSTER SLOT-STATS ORDERBY key-count ASC DESC"),
+            error("ERR Multiple filters of the same type are disallowed."));
+  EXPECT_EQ(run("CLUSTER SLOT-STATS ORDERBY key-count SIDEWAYS"), error("ERR syntax error"));
+  EXPECT_EQ(run("CLUSTER SLOT-STATS SLOTSRANGE 1"),
+            error("ERR unknown subcommand or wrong number of arguments for 'SLOT-STATS'. Try "
+                  "CLUSTER HELP."));
 }
 
 TEST_F(ClusterTest, KeysOfASlotAreCountedAndListed) {

@@ -46,6 +46,7 @@ class CheckpointEngine final : public Engine {
   Status flush() override { return unused(); }
   Status compact(std::string_view, std::string_view) override { return unused(); }
   EngineStats stats() const override { return {}; }
+  std::vector<uint64_t> sizes(const std::vector<std::string>&) const override { return {}; }
 
   Status failure;
   std::latch* gate = nullptr;

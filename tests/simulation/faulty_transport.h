@@ -31,6 +31,8 @@ class FaultyTransport final : public Transport, private TransportHandler {
     std::function<void(const NodeId& to, uint8_t type, std::string_view payload)> sent;
     /// A node didn't understand what another one had sent: nothing is changed on the way.
     std::function<void(const Status&)> refused;
+    /// A node wants to be woken again and again, at one moment.
+    std::function<void()> spins;
   };
 
   /// `trouble` may change at any time. All outlive this.
@@ -77,6 +79,8 @@ class FaultyTransport final : public Transport, private TransportHandler {
   void later(StreamId stream, std::function<void()> job);
 
   Process& process_;
+  TimeMs alarmed_at_ = 0;
+  int alarms_ = 0;  // at that time
   const MessageTrouble& trouble_;
   Random& random_;
   const Watch watch_;

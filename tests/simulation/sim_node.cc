@@ -88,7 +88,8 @@ void SimNode::start() {
       },
       [this](const Status& why) {
         watch_.violation(name() + " doesn't understand: " + std::string(why.message()));
-      }};
+      },
+      [this] { watch_.violation(name() + " wants to be woken again and again, at one moment"); }};
   transport_ =
       std::make_unique<FaultyTransport>(*process_, host_, bus, settings_.messages, random_, watch);
   work_ = std::make_unique<VirtualWork>(*process_, *engine_, settings_.sync, settings_.syncs_lie,

@@ -42,7 +42,8 @@ inline HlcStamp stamp_of(std::string_view row) { return decode_row(row)->version
 /// The covered rows by what it was told. Rows that a flush kills it keeps until prune().
 class CoveredRows final : public RowChangeListener {
  public:
-  void changing(uint64_t, Killed, std::span<const RowChange> changes) override {
+  void changing(uint64_t, Killed, std::span<const RowChange> changes,
+                std::span<const SlotKeys>) override {
     for (const RowChange& change : changes) {
       const auto at = rows.find(change.row_key);
       if (!change.before.empty()) {

@@ -31,11 +31,14 @@ TEST(TreeFile, GivesTheSameTreeBack) {
   const Tree tree = tree_of(1000);
   std::vector<bool> stale(kSlotCount);
   stale[9] = true;
-  Result<StoredTree> stored = decode_tree(encode_tree(42, 5, tree, stale));
+  std::vector<int64_t> keys(kSlotCount);
+  keys[7] = 12;
+  Result<StoredTree> stored = decode_tree(encode_tree(42, 5, tree, keys, stale));
   ASSERT_TRUE(stored.ok());
   EXPECT_EQ(stored->commit, 42u);
   EXPECT_EQ(stored->databases, 5u);
   EXPECT_EQ(stored->stale, stale);
+  EXPECT_EQ(stored->keys, keys);
   stored->tree->settle();
   EXPECT_EQ(stored->tree->depth(5), tree.depth(5));
   EXPECT_GT(tree.depth(5), 0u);
@@ -48,7 +51,8 @@ TEST(TreeFile, GivesTheSameTreeBack) {
 }
 
 TEST(TreeFile, RefusesWhatIsNotOne) {
-  const std::string bytes = encode_tree(1, 1, tree_of(50), std::vector<bool>(kSlotCount));
+  const std::string bytes = encode_tree(1, 1, tree_of(50), std::vector<int64_t>(kSlotCount),
+                                        std::vector<bool>(kSlotCount));
   SeededRandom random(3);
   for (int i = 0; i < 200; ++i) {
     std::string damaged = bytes;

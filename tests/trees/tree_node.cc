@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "storage/base/random.h"
 #include "storage/log_applier.h"
 
@@ -92,6 +94,11 @@ uint64_t TreeNode::expect_right() {
     rows += verdict->rows;
   }
   EXPECT_EQ(trees_->stats().rows, rows);
+  const auto counts = trees_->key_counts(SlotRanges::all());
+  EXPECT_TRUE(counts.ok());
+  uint64_t keys = 0;
+  for (uint16_t db = 0; db < keyspace_->databases(); ++db) keys += keyspace_->key_count(db);
+  EXPECT_EQ(std::accumulate(counts->begin(), counts->end(), uint64_t{0}), keys);
   return rows;
 }
 

@@ -32,6 +32,7 @@ struct ClusterOptions {
   std::string target;
   std::vector<std::string> weights;
   double threshold = 2;
+  SlotLoad by = SlotLoad::kCount;
   bool force = false;
   bool takeover = false;
 };
@@ -459,13 +460,43 @@ Result<std::map<std::string, double>> read_weights(const std::vector<ClusterMemb
   return weights;
 }
 
+Result<std::vector<double>> slot_loads(ClusterClient& cluster,
+                                       const std::vector<ClusterMember>& members, SlotLoad load) {
+  std::vector<double> loads(kSlotCount);
+  for (const ClusterMember& member : members) {
+    if (!member.is_primary() || member.slots.empty()) continue;
+    Result<NodeConnection> node = NodeConnection::open(cluster.at(member));
+    if (!node.ok()) return node.status();
+    const auto told = node->call({"CLUSTER", "SLOT-STATS", "SLOTSRANGE", "0", "16383"});
+    if (!told.ok()) return told.status();
+    const Status added = add_slot_loads(*told, load, &loads);
+    if (added.is(StatusCode::kUnavailable)) {
+      return Status::unavailable(
+          member.address() +
+          " doesn't count what its slots cost: CONFIG SET cluster-slot-stats-enabled yes at every "
+          "primary, and come back when there was traffic");
+    }
+    if (!added.ok()) return added;
+  }
+  return loads;
+}
+
+Result<std::vector<PlannedMove>> plan_moves(ClusterClient& cluster,
+                                            const std::vector<ClusterMember>& members,
+                                            const ClusterOptions& options) {
+  const auto weights = read_weights(members, options.weights);
+  if (!weights.ok()) return weights.status();
+  if (options.by == SlotLoad::kCount) return plan_rebalance(members, *weights, options.threshold);
+  const auto loads = slot_loads(cluster, members, options.by);
+  if (!loads.ok()) return loads.status();
+  return plan_rebalance_of(*loads, members, *weights, options.threshold);
+}
+
 int rebalance(const ClusterOptions& options) {
   ClusterClient cluster(options.entry);
   const auto members = cluster.members();
   if (!members.ok()) return report_failure(members.status());
-  const auto weights = read_weights(*members, options.weights);
-  if (!weights.ok()) return report_failure(weights.status());
-  const auto moves = plan_rebalance(*members, *weights, options.threshold);
+  const auto moves = plan_moves(cluster, *members, options);
   if (!moves.ok()) return report_failure(moves.status());
   if (moves->empty()) {
     std::puts("every primary has its share already");
@@ -564,6 +595,16 @@ void add_cluster_command(CLI::App& app, int* exit_code) {
   {
     auto [command, options] =
         declare("rebalance", "Give every primary its share of the slots", rebalance);
+    const std::map<std::string, SlotLoad> loads = {{"slots", SlotLoad::kCount},
+                                                   {"keys", SlotLoad::kKeys},
+                                                   {"bytes", SlotLoad::kBytes},
+                                                   {"traffic", SlotLoad::kTraffic}};
+    command
+        ->add_option("--by", options->by,
+                     "What is shared: the number of slots, their keys, their bytes on disk, or the "
+                     "bytes that clients sent and got (cluster-slot-stats-enabled). By slots where "
+                     "nothing is said")
+        ->transform(CLI::CheckedTransformer(loads).description("slots|keys|bytes|traffic"));
     command->add_option("--weight", options->weights,
                         "NODE=WEIGHT: its share, where others have 1; 0 takes all its slots");
     command

@@ -66,6 +66,24 @@ SlotRanges take_last(SlotRanges* slots, uint32_t count) {
   return taken;
 }
 
+// Slots of about that load, from the last one on, taken off; those that weigh too much are left.
+SlotRanges take_load(SlotRanges* slots, const std::vector<double>& loads, double load,
+                     double* taken) {
+  SlotRanges chosen;
+  const SlotRanges all = *slots;
+  for (auto range = all.ranges().rbegin(); range != all.ranges().rend(); ++range) {
+    for (int slot = range->last; slot >= range->first; --slot) {
+      const double one = loads[static_cast<size_t>(slot)];
+      // It brings the sum nearer to what is wanted.
+      if (one <= 0 || *taken + one / 2 > load) continue;
+      *taken += one;
+      chosen.add({static_cast<uint16_t>(slot), static_cast<uint16_t>(slot)});
+    }
+  }
+  slots->remove(chosen);
+  return chosen;
+}
+
 std::string_view host_of(std::string_view address) { return address.substr(0, address.rfind(':')); }
 
 struct Share {
@@ -172,6 +190,103 @@ Result<std::vector<PlannedMove>> plan_rebalance(const std::vector<ClusterMember>
       to.slots.add(move.slots);
       moves.push_back(std::move(move));
     }
+  }
+  return moves;
+}
+
+Status add_slot_loads(const std::vector<std::string>& words, SlotLoad load,
+                      std::vector<double>* loads) {
+  const auto counts = [load](std::string_view name) {
+    switch (load) {
+      case SlotLoad::kCount:
+        break;
+      case SlotLoad::kKeys:
+        return name == "key-count";
+      case SlotLoad::kBytes:
+        return name == "disk-bytes";
+      case SlotLoad::kTraffic:
+        return name == "network-bytes-in" || name == "network-bytes-out";
+    }
+    return false;
+  };
+  loads->resize(kSlotCount);
+  for (size_t i = 0; i < words.size();) {
+    uint16_t slot = 0;
+    uint64_t value = 0;
+    bool counted = false;
+    if (!parse_number(words[i++], &slot) || slot >= kSlotCount) {
+      return Status::corruption("not a reply to CLUSTER SLOT-STATS");
+    }
+    // A name and a number, again and again, until the number of the next slot.
+    for (uint16_t next = 0; i + 1 < words.size() && !parse_number(words[i], &next); i += 2) {
+      if (!counts(words[i])) continue;
+      if (!parse_number(words[i + 1], &value)) {
+        return Status::corruption("not a reply to CLUSTER SLOT-STATS");
+      }
+      (*loads)[slot] += static_cast<double>(value);
+      counted = true;
+    }
+    if (!counted) return Status::unavailable("the node doesn't count that");
+  }
+  return {};
+}
+
+Result<std::vector<PlannedMove>> plan_rebalance_of(const std::vector<double>& loads,
+                                                   const std::vector<ClusterMember>& members,
+                                                   const std::map<std::string, double>& weights,
+                                                   double threshold_percent) {
+  struct Part {
+    const ClusterMember* member;
+    SlotRanges slots;
+    double load;
+    double wanted;
+  };
+  std::vector<Part> parts;
+  double total = 0;
+  double weight_sum = 0;
+  for (const ClusterMember& member : members) {
+    if (!member.is_primary()) continue;
+    Part part{&member, member.slots, 0, 1};
+    if (const auto weight = weights.find(member.id); weight != weights.end()) {
+      part.wanted = weight->second;
+    }
+    for (const SlotRange& range : member.slots.ranges()) {
+      for (unsigned slot = range.first; slot <= range.last; ++slot) part.load += loads[slot];
+    }
+    total += part.load;
+    weight_sum += part.wanted;
+    parts.push_back(std::move(part));
+  }
+  if (weight_sum <= 0) return Status::invalid_argument("no primary has a weight above 0");
+  double furthest = 0;
+  for (Part& part : parts) {
+    part.wanted = part.wanted / weight_sum * total;
+    if (part.load == part.wanted) continue;
+    const double share = std::max(part.wanted, total / 1e6);
+    furthest = std::max(furthest, std::abs(part.load - part.wanted) / share * 100);
+  }
+  std::vector<PlannedMove> moves;
+  if (furthest <= threshold_percent) return moves;
+  for (Part& from : parts) {
+    for (Part& to : parts) {
+      const double most = std::min(from.load - from.wanted, to.wanted - to.load);
+      if (most <= 0) continue;
+      double taken = 0;
+      PlannedMove move{from.member->id, to.member->id, take_load(&from.slots, loads, most, &taken)};
+      if (move.slots.empty()) continue;
+      from.load -= taken;
+      to.load += taken;
+      to.slots.add(move.slots);
+      moves.push_back(std::move(move));
+    }
+  }
+  // Whoever is to have nothing keeps nothing.
+  const auto least = std::min_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
+    return std::pair(a.wanted == 0, a.load) < std::pair(b.wanted == 0, b.load);
+  });
+  for (Part& from : parts) {
+    if (from.wanted != 0 || from.slots.empty() || least->wanted == 0) continue;
+    moves.push_back({from.member->id, least->member->id, std::exchange(from.slots, {})});
   }
   return moves;
 }

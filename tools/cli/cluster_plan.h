@@ -53,6 +53,21 @@ Result<std::vector<PlannedMove>> plan_rebalance(const std::vector<ClusterMember>
                                                 const std::map<std::string, double>& weights,
                                                 double threshold_percent);
 
+/// What a slot weighs when shares are made even.
+enum class SlotLoad : uint8_t { kCount, kKeys, kBytes, kTraffic };
+
+/// Adds the loads of the slots that a node's CLUSTER SLOT-STATS names, its reply being flattened,
+/// to `loads`, by slot. kCorruption: that isn't what it answers; kUnavailable: it doesn't count it.
+Status add_slot_loads(const std::vector<std::string>& words, SlotLoad load,
+                      std::vector<double>* loads);
+
+/// As plan_rebalance(), of shares of the load, as near as slots allow. `loads` is by slot. Slots
+/// without a load stay, but where the weight is 0.
+Result<std::vector<PlannedMove>> plan_rebalance_of(const std::vector<double>& loads,
+                                                   const std::vector<ClusterMember>& members,
+                                                   const std::map<std::string, double>& weights,
+                                                   double threshold_percent);
+
 /// A new cluster: who owns which slots, and who replicates whom.
 struct PlannedCluster {
   struct Primary {

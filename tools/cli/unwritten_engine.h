@@ -39,6 +39,9 @@ class UnwrittenEngine final : public Engine {
   Status flush() override { return {}; }
   Status compact(std::string_view, std::string_view) override { return {}; }
   EngineStats stats() const override { return store_.stats(); }
+  std::vector<uint64_t> sizes(const std::vector<std::string>& bounds) const override {
+    return store_.sizes(bounds);
+  }
 
  private:
   class Batch final : public EngineBatch {
