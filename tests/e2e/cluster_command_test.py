@@ -61,6 +61,51 @@ class ClusterCommand(E2ETest):
         self.check(6)
         wait_until(lambda: len(self.spare.nodes()) == 1, SETTLE_TIMEOUT_S, "it is alone")
 
+    def slot_stats(self, node, *args):
+        """(slot, fields) of each."""
+        told = []
+        for _, (slot, (_, fields)) in node.call("CLUSTER", "SLOT-STATS", *args)[1]:
+            values = [value for _, value in fields]
+            told.append((int(slot[1]), {name.decode(): int(value) for name, value
+                                        in zip(values[::2], values[1::2])}))
+        return told
+
+    def test_slots_are_shared_by_what_they_hold_and_by_what_they_cost(self):
+        self.check(6)
+        primaries = self.cluster.nodes[:3]
+        hot = primaries[0]
+        text = self.run_tool("rebalance", "--by", "traffic", code=2)
+        self.assertIn("CONFIG SET cluster-slot-stats-enabled yes", text)
+        for node in primaries:
+            node.text("CONFIG", "SET", "cluster-slot-stats-enabled", "yes")
+        mine = [number for number in range(KEYS)
+                if self.cluster.owner_of_slot(
+                    int(hot.text("CLUSTER", "KEYSLOT", f"key:{number}"))) is hot]
+        for number in mine:  # "*2 $3 GET $5 key:1"
+            hot.text("GET", f"key:{number}")
+        slot = int(hot.text("CLUSTER", "KEYSLOT", f"key:{mine[0]}"))
+        [(told, fields)] = self.slot_stats(hot, "SLOTSRANGE", slot, slot)
+        self.assertEqual(told, slot)
+        self.assertEqual(fields["key-count"], int(hot.text("CLUSTER", "COUNTKEYSINSLOT", slot)))
+        self.assertGreaterEqual(fields["network-bytes-in"], 4 + 9 + len(f"$5\r\nkey:{mine[0]}\r\n"))
+        # Nobody else was asked for anything: two thirds of the traffic go to them.
+        text = self.run_tool("rebalance", "--by", "traffic", "--yes")
+        self.assertIn(f"from {self.addresses[0]} to ", text)
+        self.check(6)
+        left = sum(1 for number in mine if self.cluster.owner_of_slot(
+            int(hot.text("CLUSTER", "KEYSLOT", f"key:{number}"))) is hot)
+        self.assertLess(abs(left - len(mine) / 3), len(mine) / 12)
+        self.run_tool("rebalance", "--by", "keys", "--yes")
+        self.check(6)
+        for node in primaries:
+            self.assertLess(abs(node.keys() - KEYS / 3), KEYS / 50)
+            count = sum(fields["key-count"]
+                        for _, fields in self.slot_stats(node, "ORDERBY", "key-count"))
+            self.assertEqual(count, node.keys())
+        self.assertIn("share already", self.run_tool("rebalance", "--by", "keys"))
+        self.run_tool("rebalance", "--by", "bytes", "--yes")
+        self.check(6)
+
     def test_a_replica_comes_and_takes_over(self):
         self.run_tool("add", self.addresses[6], "--replica-of", self.addresses[1], "--yes")
         self.cluster.nodes.append(self.spare)

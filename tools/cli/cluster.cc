@@ -545,6 +545,19 @@ int fail_over(const ClusterOptions& options) {
   }));
 }
 
+void add_load_option(CLI::App& command, SlotLoad* by) {
+  const std::map<std::string, SlotLoad> loads = {{"slots", SlotLoad::kCount},
+                                                 {"keys", SlotLoad::kKeys},
+                                                 {"bytes", SlotLoad::kBytes},
+                                                 {"traffic", SlotLoad::kTraffic}};
+  command
+      .add_option("--by", *by,
+                  "What is shared: the number of slots, their keys, their bytes on disk, or the "
+                  "bytes that clients sent and got (cluster-slot-stats-enabled). By slots where "
+                  "nothing is said")
+      ->transform(CLI::CheckedTransformer(loads).description("slots|keys|bytes|traffic"));
+}
+
 }  // namespace
 
 void add_cluster_command(CLI::App& app, int* exit_code) {
@@ -595,16 +608,7 @@ void add_cluster_command(CLI::App& app, int* exit_code) {
   {
     auto [command, options] =
         declare("rebalance", "Give every primary its share of the slots", rebalance);
-    const std::map<std::string, SlotLoad> loads = {{"slots", SlotLoad::kCount},
-                                                   {"keys", SlotLoad::kKeys},
-                                                   {"bytes", SlotLoad::kBytes},
-                                                   {"traffic", SlotLoad::kTraffic}};
-    command
-        ->add_option("--by", options->by,
-                     "What is shared: the number of slots, their keys, their bytes on disk, or the "
-                     "bytes that clients sent and got (cluster-slot-stats-enabled). By slots where "
-                     "nothing is said")
-        ->transform(CLI::CheckedTransformer(loads).description("slots|keys|bytes|traffic"));
+    add_load_option(*command, &options->by);
     command->add_option("--weight", options->weights,
                         "NODE=WEIGHT: its share, where others have 1; 0 takes all its slots");
     command
