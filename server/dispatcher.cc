@@ -191,10 +191,16 @@ Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_
     return Session::Wait::kNone;
   }
   if (client.proxied && server_.proxy != nullptr) {
-    if (const auto forwarded = forward(session, args, turn)) return *forwarded;
+    if (const auto forwarded = forward(session, args, false, turn)) return *forwarded;
   }
   Session::Wait wait = Session::Wait::kNone;
   const std::string error = refusal(client, request, turn);
+  // The pool asks again, which a client that knows no cluster wouldn't.
+  const bool may_pass =
+      request.redirected && (error.starts_with("TRYAGAIN ") || error.starts_with("CLUSTERDOWN "));
+  if (may_pass && client.proxied && server_.proxy != nullptr) {
+    if (const auto forwarded = forward(session, args, true, turn)) return *forwarded;
+  }
   if (!error.empty()) {
     session.fetches_ = 0;
     reject(client, request, error, reply, turn);

@@ -102,8 +102,9 @@ class Dispatcher {
   void queue(Client& client, const Request& request) const;
 
   /// Forwards the request if it is for another node; nullopt: it isn't (dispatcher_proxy.cc).
+  /// `even_here`: also if it is for this one, for whom it then comes back until it can be served.
   std::optional<Session::Wait> forward(Session& session, std::span<const std::string_view> args,
-                                       Turn& turn);
+                                       bool even_here, Turn& turn);
   Session::Wait run(Session& session, const Request& request, Turn& turn);
   static Session::Wait wait_for_rows(Session& session, Turn& turn);
   void call(Client& client, const Request& request, ReplyWriter& reply, Turn& turn);

@@ -22,7 +22,7 @@ const CommandSpec* find_spec(std::span<const std::string_view> args) {
 
 std::optional<Session::Wait> Dispatcher::forward(Session& session,
                                                  std::span<const std::string_view> args,
-                                                 Turn& turn) {
+                                                 bool even_here, Turn& turn) {
   Client& client = session.client();
   const CommandSpec* const spec = find_spec(args);
   ProxyPlan plan;
@@ -32,7 +32,7 @@ std::optional<Session::Wait> Dispatcher::forward(Session& session,
   if (may) {
     if (turn.routing == nullptr) turn.routing = server_.cluster->gate().routing();
     if (!is_exec(*spec)) {
-      plan = plan_proxy(*turn.routing, *spec, args, !session.forwards_.empty());
+      plan = plan_proxy(*turn.routing, *spec, args, even_here || !session.forwards_.empty());
     } else if (client.in_multi && !client.exec_aborted && client.watched.empty()) {
       plan = plan_transaction(*turn.routing, client);
     }

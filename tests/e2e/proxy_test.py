@@ -126,6 +126,21 @@ class Proxy(E2ETest):
             kinds = {client.call("GET", f"w:{number}")[0] for number in range(20)}
             self.assertEqual(kinds, {"$", "-"})
 
+    def test_a_slot_on_its_way_is_waited_for(self):
+        slot = int(self.cluster[0].text("CLUSTER", "KEYSLOT", "{t}"))
+        owner = self.cluster.owner_of_slot(slot)
+        other = next(node for node in self.cluster.nodes[:3] if node is not owner)
+        client = self.client(self.cluster.nodes.index(owner))
+        client.set("{t}a", 1)
+        owner.text("CLUSTER", "SETSLOT", slot, "MIGRATING", other.id())
+        # One of the keys may be at the other node already.
+        self.assertRegex(str(owner.call("MGET", "{t}a", "{t}b")[1]), "TRYAGAIN")
+        stable = threading.Timer(
+            0.5, lambda: owner.connect().text("CLUSTER", "SETSLOT", slot, "STABLE"))
+        stable.start()
+        self.assertEqual(client.mget("{t}a", "{t}b"), [b"1", None])
+        stable.join()
+
     def test_a_failover_is_waited_for(self):
         client = self.client(5)
         errors, written, ending = [], [0], threading.Event()
