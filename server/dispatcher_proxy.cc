@@ -4,6 +4,7 @@
 #include "server/commands/table.h"
 #include "server/commands/transactions.h"
 #include "server/dispatcher.h"
+#include "server/proxy/proxy_pool.h"
 
 namespace syntropy {
 namespace {
@@ -33,7 +34,7 @@ std::optional<Session::Wait> Dispatcher::forward(Session& session,
     if (turn.routing == nullptr) turn.routing = server_.cluster->gate().routing();
     if (!is_exec(*spec)) {
       plan = plan_proxy(*turn.routing, *spec, args, even_here || !session.forwards_.empty());
-    } else if (client.in_multi && !client.exec_aborted && client.watched.empty()) {
+    } else if (client.in_multi && !client.exec_aborted) {
       plan = plan_transaction(*turn.routing, client);
     }
   }
@@ -42,6 +43,14 @@ std::optional<Session::Wait> Dispatcher::forward(Session& session,
     if (!session.forwards_.empty()) return Session::Wait::kForward;
     return std::nullopt;
   }
+  if (plan.unserved) {
+    if (session.unserved_since_ms_ == 0) session.unserved_since_ms_ = turn.now_ms;
+    const uint64_t until = session.unserved_since_ms_ + server_.proxy->patience_ms();
+    // It is looked at again, as after a pause.
+    if (turn.now_ms < until && session.forwards_.empty()) return Session::Wait::kPause;
+    if (!session.forwards_.empty()) return Session::Wait::kForward;
+  }
+  session.unserved_since_ms_ = 0;
   server_.stats.record_command(turn.stats, command_index(*spec), {}, Outcome::kOk);
   client.shared.last_command.store(spec, std::memory_order_relaxed);
   if (is_exec(*spec)) discard_transaction(client);
@@ -57,7 +66,9 @@ std::optional<Session::Wait> Dispatcher::forward(Session& session,
   if (client.write_acks) {
     for (ProxyPart& part : plan.parts) part = with_write_acks(part, *client.write_acks);
   }
-  session.forwards_.push_back({session.output_.size(), std::move(plan), silent});
+  std::vector<std::string> watched = std::move(plan.watched);
+  session.forwards_.push_back(
+      {session.output_.size(), std::move(plan), silent, std::move(watched)});
   return Session::Wait::kNone;
 }
 

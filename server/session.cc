@@ -74,7 +74,10 @@ void Session::take_in(const Forwards& forwards) {
   for (const Forwards::Request& request : forwards.requests) {
     output_.append(forwards.behind, done, request.at - done);
     done = request.at;
-    if (!request.silent) output_.append(request.reply);
+    const std::string reply = request.watched.empty()
+                                  ? request.reply
+                                  : take_watched(request.watched, request.reply, client_.get());
+    if (!request.silent) output_.append(reply);
   }
   output_.append(forwards.behind, done);
 }

@@ -54,7 +54,8 @@ class Session {
     struct Request {
       size_t at;  // in `behind`: where its reply belongs
       ProxyPlan plan;
-      bool silent;  // its reply isn't wanted
+      bool silent;                       // its reply isn't wanted
+      std::vector<std::string> watched;  // if it is WATCH: the keys
       std::string reply = {};
     };
     std::vector<Request> requests;
@@ -98,7 +99,8 @@ class Session {
 
   Wait wait_ = Wait::kNone;
   bool has_more_ = false;
-  int fetches_ = 0;  // in a row for the same command
+  int fetches_ = 0;                 // in a row for the same command
+  uint64_t unserved_since_ms_ = 0;  // the command at hand has waited for an owner; 0: it hasn't
   std::vector<std::string> misses_;
   std::vector<std::string> worker_args_;
   std::vector<Forwards::Request> forwards_;  // `at` in output_

@@ -9,6 +9,7 @@
 #include "server/commands/client_commands.h"
 #include "server/commands/diagnosis.h"
 #include "server/commands/help.h"
+#include "server/commands/transactions.h"
 #include "server/context.h"
 
 namespace syntropy {
@@ -271,6 +272,28 @@ const CommandSpec kSubcommands[] = {
      .complexity = "O(N) Where N is the number of paused clients",
      .syntax = "",
      .categories = kDangerous},
+    {.name = "watch-at",
+     .arity = -5,
+     .flags = kNoScript | kLoading | kStale,
+     .keys = {2, -1, 3, "RO"},
+     .handler = client_watch_at_command,
+     .group = "connection",
+     .since = "7.0.0",
+     .summary = "In MULTI: makes EXEC depend on keys that CLIENT WATCH-STATE was asked about.",
+     .complexity = "O(1) for every key.",
+     .syntax = "key number number [key number number ...]",
+     .categories = kPlain},
+    {.name = "watch-state",
+     .arity = -3,
+     .flags = kNoScript,
+     .keys = {2, -1, 1, "RO"},
+     .handler = client_watch_state_command,
+     .group = "connection",
+     .since = "7.0.0",
+     .summary = "Tells what WATCH of these keys would note, for CLIENT WATCH-AT.",
+     .complexity = "O(1) for every key.",
+     .syntax = "key [key ...]",
+     .categories = kPlain},
     {.name = "write-acks",
      .arity = -2,
      .flags = kPlainFlags,

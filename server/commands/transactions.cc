@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <optional>
+#include <utility>
+
+#include "server/commands/arguments.h"
 
 namespace syntropy {
 namespace {
@@ -22,10 +26,18 @@ void discard(Call& call) {
   call.reply.ok();
 }
 
+void add_watched(Client& client, std::vector<WatchedKey> added) {
+  for (WatchedKey& key : added) {
+    client.held_bytes += key.key.size() + sizeof(WatchedKey);
+    client.watched.push_back(std::move(key));
+  }
+  client.shared.watched.store(static_cast<uint32_t>(client.watched.size()),
+                              std::memory_order_relaxed);
+}
+
 void watch(Call& call) {
   if (call.client.in_multi) return call.reply.error("ERR WATCH inside MULTI is not allowed");
   std::vector<WatchedKey> added;
-  size_t held = 0;
   const HlcStamp since = call.tick.latest_stamp();
   for (std::string_view key : call.args.subspan(1)) {
     const auto watches = [&](const WatchedKey& watched) {
@@ -34,17 +46,11 @@ void watch(Call& call) {
     const std::vector<WatchedKey>& watched = call.client.watched;
     if (std::any_of(watched.begin(), watched.end(), watches)) continue;
     if (std::any_of(added.begin(), added.end(), watches)) continue;
-    held += key.size() + sizeof(WatchedKey);
     added.push_back(
         {call.db(), std::string(key), call.tick.fingerprint(call.db(), key, since), since});
   }
   if (!call.tick.misses().empty()) return;  // it will be run again
-  call.client.held_bytes += held;
-  std::vector<WatchedKey>& watched = call.client.watched;
-  watched.insert(watched.end(), std::make_move_iterator(added.begin()),
-                 std::make_move_iterator(added.end()));
-  call.client.shared.watched.store(static_cast<uint32_t>(watched.size()),
-                                   std::memory_order_relaxed);
+  add_watched(call.client, std::move(added));
   call.reply.ok();
 }
 
@@ -117,6 +123,38 @@ constexpr std::array<CommandSpec, 5> kCommands = {{
 
 }  // namespace
 
+// What a WATCH of these keys would note, as two numbers for each key.
+void client_watch_state_command(Call& call) {
+  std::vector<uint64_t> numbers;
+  const HlcStamp since = call.tick.latest_stamp();
+  for (const std::string_view key : call.args.subspan(2)) {
+    numbers.push_back(call.tick.fingerprint(call.db(), key, since));
+    numbers.push_back(since);
+  }
+  if (!call.tick.misses().empty()) return;  // it will be run again
+  call.reply.array(numbers.size());
+  for (const uint64_t number : numbers) call.reply.integer(static_cast<int64_t>(number));
+}
+
+// Inside MULTI, where an error ends the transaction: it must not be executed unwatched.
+void client_watch_at_command(Call& call) {
+  if (!call.client.in_multi) return call.reply.error("ERR CLIENT WATCH-AT without MULTI");
+  std::vector<WatchedKey> added;
+  for (size_t i = 2; i + 2 < call.argc(); i += 3) {
+    const std::optional<int64_t> fingerprint = parse_int64(call.args[i + 1]);
+    const std::optional<int64_t> since = parse_int64(call.args[i + 2]);
+    if (!fingerprint || !since) break;
+    added.push_back({call.db(), std::string(call.args[i]), static_cast<uint64_t>(*fingerprint),
+                     static_cast<uint64_t>(*since)});
+  }
+  if (added.size() * 3 + 2 != call.argc()) {
+    call.client.exec_aborted = true;
+    return call.reply.error("ERR CLIENT WATCH-AT takes keys, with two integers each");
+  }
+  add_watched(call.client, std::move(added));
+  call.reply.ok();
+}
+
 std::span<const CommandSpec> transaction_commands() { return kCommands; }
 
 bool is_exec(const CommandSpec& spec) { return spec.handler == exec; }
@@ -124,7 +162,7 @@ bool is_exec(const CommandSpec& spec) { return spec.handler == exec; }
 bool runs_inside_multi(const CommandSpec& spec) {
   const CommandHandler handler = spec.handler;
   return handler == exec || handler == discard || handler == multi || handler == watch ||
-         spec.name == "quit" || spec.name == "reset";
+         handler == client_watch_at_command || spec.name == "quit" || spec.name == "reset";
 }
 
 void discard_transaction(Client& client) {

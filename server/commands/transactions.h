@@ -10,6 +10,10 @@ namespace syntropy {
 
 /// EXEC, which the dispatcher executes itself.
 bool is_exec(const CommandSpec& spec);
+// CLIENT WATCH-STATE and WATCH-AT: for whoever watches keys in the place of its own clients.
+void client_watch_state_command(Call& call);
+void client_watch_at_command(Call& call);
+
 /// The commands that run at once between MULTI and EXEC instead of being queued.
 bool runs_inside_multi(const CommandSpec& spec);
 /// Forgets the queue and the watched keys: what DISCARD, EXEC, RESET and a closed connection do.

@@ -46,6 +46,12 @@ ProxyPlan refused(std::string_view error) {
   return plan;
 }
 
+ProxyPlan unserved() {
+  ProxyPlan plan = refused(kNotServed);
+  plan.unserved = true;
+  return plan;
+}
+
 ProxyPlan local() {
   ProxyPlan plan;
   plan.local = true;
@@ -80,7 +86,7 @@ bool is_read(const CommandSpec& spec) { return (spec.flags & kReadOnly) != 0; }
 ProxyPlan to_slot(const Routing& routing, uint16_t slot, std::string requests, bool always_forward,
                   bool repeatable) {
   const Routing::Node* const owner = routing.owner_of(slot);
-  if (owner == nullptr) return refused(kNotServed);
+  if (owner == nullptr) return unserved();
   if (!always_forward && owner->id == routing.self) return local();
   ProxyPlan plan;
   plan.parts.push_back({slot, address_of(*owner), std::move(requests), 1, 0, repeatable, {}});
@@ -98,7 +104,7 @@ ProxyPlan split_by_slot(const Routing& routing, const Split& split, const Comman
   std::vector<std::string_view> words;
   for (const auto& [slot, numbers] : keys) {
     const Routing::Node* const owner = routing.owner_of(slot);
-    if (owner == nullptr) return refused(kNotServed);
+    if (owner == nullptr) return unserved();
     words.assign(1, args[0]);
     for (const size_t number : numbers) {
       for (size_t i = 0; i < split.step; ++i) words.push_back(args[1 + number * split.step + i]);
@@ -116,7 +122,7 @@ ProxyPlan to_every_primary(const Routing& routing, Join join, const CommandSpec&
   std::vector<bool> seen(routing.nodes.size());
   for (uint32_t slot = 0; slot < kSlotCount; ++slot) {
     const uint16_t owner = routing.owner[slot];
-    if (owner == Routing::kNobody) return refused(kNotServed);
+    if (owner == Routing::kNobody) return unserved();
     if (seen[owner]) continue;
     seen[owner] = true;
     plan.parts.push_back({static_cast<uint16_t>(slot),
@@ -146,11 +152,28 @@ ProxyPlan scan(const Routing& routing, std::span<const std::string_view> args) {
   return plan;
 }
 
-// It is the connection that watches, and that to another node is shared.
-ProxyPlan watch(const Routing& routing, const RequestKeys& keys) {
-  const Routing::Node* const owner = routing.owner_of(keys.slot());
-  if (owner == nullptr || owner->id == routing.self || keys.crosses_slots()) return local();
-  return refused("-ERR WATCH of another node's key can't be forwarded: ask its node itself\r\n");
+// What the keys are is asked for, and told with the transaction: see CLIENT WATCH-STATE.
+ProxyPlan watch(const Routing& routing, const RequestKeys& keys,
+                std::span<const std::string_view> args) {
+  if (keys.crosses_slots()) return local();
+  std::vector<std::string_view> words = {"CLIENT", "WATCH-STATE"};
+  words.insert(words.end(), args.begin() + 1, args.end());
+  ProxyPlan plan = to_slot(routing, keys.slot(), request_of(words), false, true);
+  if (plan.forwards()) plan.watched.assign(args.begin() + 1, args.end());
+  return plan;
+}
+
+std::string watch_at(const std::vector<WatchedKey>& watched) {
+  std::vector<std::string> numbers;
+  for (const WatchedKey& key : watched) {
+    numbers.push_back(std::to_string(static_cast<int64_t>(key.fingerprint)));
+    numbers.push_back(std::to_string(static_cast<int64_t>(key.since)));
+  }
+  std::vector<std::string_view> words = {"CLIENT", "WATCH-AT"};
+  for (size_t i = 0; i < watched.size(); ++i) {
+    words.insert(words.end(), {watched[i].key, numbers[2 * i], numbers[2 * i + 1]});
+  }
+  return request_of(words);
 }
 
 // --- joining -------------------------------------------------------------------------------------
@@ -247,7 +270,7 @@ ProxyPlan plan_proxy(const Routing& routing, const CommandSpec& spec,
   RequestKeys keys;
   for_each_key(spec, args, [&keys](std::string_view key) { keys.add(key); });
   if (keys.empty()) return local();
-  if (spec.name == "watch") return watch(routing, keys);
+  if (spec.name == "watch") return watch(routing, keys, args);
   if (!keys.crosses_slots()) {
     return to_slot(routing, keys.slot(), request_of(args), always_forward, is_read(spec));
   }
@@ -263,7 +286,9 @@ ProxyPlan plan_proxy(const Routing& routing, const CommandSpec& spec,
 ProxyPlan plan_transaction(const Routing& routing, const Client& client) {
   RequestKeys keys;
   bool reads = true;
+  bool watches_here = true;
   std::string requests = request_of(std::vector<std::string_view>{"MULTI"});
+  if (!client.watched.empty()) requests += watch_at(client.watched);
   std::vector<std::string_view> args;
   for (const QueuedCommand& queued : client.queue) {
     args.assign(queued.args.begin(), queued.args.end());
@@ -271,15 +296,42 @@ ProxyPlan plan_transaction(const Routing& routing, const Client& client) {
     reads = reads && is_read(*queued.spec);
     append_request(&requests, args);
   }
-  if (keys.empty()) return local();
+  const auto is_here = [&routing](uint16_t slot) {
+    const Routing::Node* const owner = routing.owner_of(slot);
+    return owner != nullptr && owner->id == routing.self;
+  };
+  for (const WatchedKey& key : client.watched) {
+    watches_here = watches_here && is_here(slot_of(key.key));
+  }
+  // Of its own node's keys a client may watch those of other slots.
+  const bool here = keys.empty() || (!keys.crosses_slots() && is_here(keys.slot()));
+  if (here && watches_here) return local();
+  for (const WatchedKey& key : client.watched) keys.add(key.key);
   if (keys.crosses_slots()) return refused(kCrossSlot);
   append_request(&requests, std::vector<std::string_view>{"EXEC"});
   ProxyPlan plan = to_slot(routing, keys.slot(), std::move(requests), false, reads);
   if (plan.forwards()) {
-    plan.parts[0].replies = client.queue.size() + 2;
-    plan.parts[0].counts = client.queue.size() + 1;
+    const size_t before = client.watched.empty() ? 1 : 2;
+    plan.parts[0].replies = before + client.queue.size() + 1;
+    plan.parts[0].counts = before + client.queue.size();
   }
   return plan;
+}
+
+std::string take_watched(const std::vector<std::string>& keys, std::string reply, Client* client) {
+  const auto numbers = elements_of(reply);
+  if (!numbers || numbers->size() != 2 * keys.size()) return reply;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    const std::optional<int64_t> fingerprint = integer_of((*numbers)[2 * i]);
+    const std::optional<int64_t> since = integer_of((*numbers)[2 * i + 1]);
+    if (!fingerprint || !since) return reply;
+    client->held_bytes += keys[i].size() + sizeof(WatchedKey);
+    client->watched.push_back(
+        {0, keys[i], static_cast<uint64_t>(*fingerprint), static_cast<uint64_t>(*since)});
+  }
+  client->shared.watched.store(static_cast<uint32_t>(client->watched.size()),
+                               std::memory_order_relaxed);
+  return "+OK\r\n";
 }
 
 ProxyPart asking(const ProxyPart& part) {

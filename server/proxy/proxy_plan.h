@@ -47,22 +47,30 @@ struct ProxyPlan {
   std::string error;   // not empty: the reply
   Join join = Join::kOne;
   std::vector<ProxyPart> parts;
-  size_t elements = 0;    // kPlaces: of the joined reply
-  uint16_t scan_end = 0;  // kScan: the last slot that counts
+  size_t elements = 0;               // kPlaces: of the joined reply
+  uint16_t scan_end = 0;             // kScan: the last slot that counts
+  std::vector<std::string> watched;  // WATCH: keys, of which the reply tells what they are
 
   bool forwards() const { return !parts.empty(); }
+  /// Nobody is known to own what it is about; yet, if this node has just begun.
+  bool unserved = false;
 };
 
 /// `spec` must allow the arguments. `always_forward`: not even to this node's own slots is it local.
 ProxyPlan plan_proxy(const Routing& routing, const CommandSpec& spec,
                      std::span<const std::string_view> args, bool always_forward);
-/// EXEC of what the client queued.
+/// EXEC of what the client queued, if what it watches is still the same: that is told again where
+/// the keys are, for the connections to other nodes are shared.
 ProxyPlan plan_transaction(const Routing& routing, const Client& client);
 
 /// The part, as a client has to say it that was sent there by ASK.
 ProxyPart asking(const ProxyPart& part);
 /// The part, held by as many nodes as the client wants (CLIENT WRITE-ACKS).
 ProxyPart with_write_acks(const ProxyPart& part, WriteAcks acks);
+
+/// The reply tells what `keys` are, which the client watches from now on. Returns the reply to its
+/// WATCH.
+std::string take_watched(const std::vector<std::string>& keys, std::string reply, Client* client);
 
 /// The reply, of those of the parts in their order.
 std::string join_replies(const ProxyPlan& plan, const std::vector<std::string>& replies);

@@ -208,6 +208,12 @@ ProxyPool::~ProxyPool() {
   links_.clear();
 }
 
+uint64_t ProxyPool::patience_ms() const {
+  // A failover takes some node timeouts.
+  const uint64_t timeout_ms = server_.config.current()->cluster.node_timeout_ms;
+  return std::max(3 * timeout_ms, kLeastPatienceMs);
+}
+
 void ProxyPool::forward(ProxyPlan plan, int protocol, std::function<void(std::string)> done) {
   auto job = std::make_shared<Job>();
   job->plan = std::move(plan);
@@ -215,9 +221,7 @@ void ProxyPool::forward(ProxyPlan plan, int protocol, std::function<void(std::st
   job->missing = job->plan.parts.size();
   job->replies.resize(job->missing);
   job->done = std::move(done);
-  // A failover takes some node timeouts.
-  const uint64_t timeout_ms = server_.config.current()->cluster.node_timeout_ms;
-  job->deadline_ms = now_ms() + std::max(3 * timeout_ms, kLeastPatienceMs);
+  job->deadline_ms = now_ms() + patience_ms();
   asio::post(loop_, [this, job] {
     for (size_t i = 0; i < job->plan.parts.size(); ++i) {
       send({job, i, job->plan.parts[i], 0});

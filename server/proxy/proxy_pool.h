@@ -40,6 +40,8 @@ class ProxyPool {
   /// No `done` is called any more.
   ~ProxyPool();
 
+  /// For how long a request may have to wait: what a failover takes, and more.
+  uint64_t patience_ms() const;
   /// Calls `done` once with the reply, in that version of RESP.
   void forward(ProxyPlan plan, int protocol, std::function<void(std::string reply)> done);
 

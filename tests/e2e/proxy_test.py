@@ -8,13 +8,14 @@ import redis
 
 from harness.case import E2ETest, main, wait_until
 from harness.cluster import SETTLE_TIMEOUT_S, Cluster
+from harness.daily_work import DailyWork
 from harness.resp import Connection
 from harness.server import free_port
 
 KEYS = 2000
 
 
-class Proxy(E2ETest):
+class SixNodes(E2ETest):
     def setUp(self):
         self.cluster = Cluster(self, 0)
         self.proxy_ports = []
@@ -30,13 +31,15 @@ class Proxy(E2ETest):
         self.addCleanup(node.disconnect)
         self.proxy_ports.append(proxy_port)
 
-    def client(self, index=0, **options):
+    def proxy_client(self, index=0, **options):
         client = redis.Redis(port=self.proxy_ports[index], socket_timeout=20, **options)
         self.addCleanup(client.close)
         return client
 
+
+class Proxy(SixNodes):
     def test_any_node_serves_all_keys(self):
-        writer, reader = self.client(0), self.client(4)
+        writer, reader = self.proxy_client(0), self.proxy_client(4)
         for number in range(300):
             self.assertTrue(writer.set(f"k:{number}", number))
         for number in range(300):
@@ -68,7 +71,7 @@ class Proxy(E2ETest):
                         self.assertEqual(next(replies), ("$", str(number).encode()))
 
     def test_many_keys_at_once(self):
-        client = self.client()
+        client = self.proxy_client()
         values = {f"m:{number}": str(number) for number in range(200)}
         self.assertTrue(client.mset(values))
         self.assertEqual(client.mget([*values, "none"]),
@@ -86,7 +89,7 @@ class Proxy(E2ETest):
         self.assertEqual(client.dbsize(), 0)
 
     def test_a_scan_walks_the_whole_cluster(self):
-        client = self.client(2)
+        client = self.proxy_client(2)
         pipe = client.pipeline(transaction=False)
         for number in range(KEYS):
             pipe.set(f"scan:{number}", number)
@@ -98,13 +101,35 @@ class Proxy(E2ETest):
                          sum(str(number).startswith("1") for number in range(KEYS)))
 
     def test_transactions_of_one_slot(self):
-        client = self.client()
+        client = self.proxy_client()
         for tag in ("a", "b", "c", "d"):
             pipe = client.pipeline(transaction=True)
             pipe.set(f"{{{tag}}}x", 1).incr(f"{{{tag}}}x").get(f"{{{tag}}}x")
             self.assertEqual(pipe.execute(), [True, 2, b"2"])
         with self.assertRaisesRegex(redis.ResponseError, "CROSSSLOT|same slot"):
             client.pipeline(transaction=True).set("a", 1).set("b", 1).execute()
+
+    def test_watching_through_any_node(self):
+        other = self.proxy_client()
+        for index in range(6):
+            with self.proxy_client(index).pipeline() as pipe:
+                pipe.watch("w", "{w}2")
+                pipe.multi()
+                pipe.set("w", index)
+                self.assertEqual(pipe.execute(), [True])
+                pipe.watch("w", "{w}2")
+                other.set("{w}2", index)
+                pipe.multi()
+                pipe.set("w", "lost")
+                self.assertRaises(redis.WatchError, pipe.execute)
+                pipe.watch("elsewhere")
+                pipe.multi()
+                pipe.set("w", "lost")
+                elsewhere = self.cluster.owner_of_slot(
+                    int(self.cluster[0].text("CLUSTER", "KEYSLOT", "elsewhere")))
+                if elsewhere is not self.cluster.nodes[index]:
+                    self.assertRaisesRegex(redis.ResponseError, "same slot", pipe.execute)
+            self.assertEqual(other.get("w"), b"%d" % index)
 
     def test_errors_and_options_of_the_connection(self):
         with Connection(self.proxy_ports[0]) as client:
@@ -130,19 +155,21 @@ class Proxy(E2ETest):
         slot = int(self.cluster[0].text("CLUSTER", "KEYSLOT", "{t}"))
         owner = self.cluster.owner_of_slot(slot)
         other = next(node for node in self.cluster.nodes[:3] if node is not owner)
-        client = self.client(self.cluster.nodes.index(owner))
+        client = self.proxy_client(self.cluster.nodes.index(owner))
         client.set("{t}a", 1)
         owner.text("CLUSTER", "SETSLOT", slot, "MIGRATING", other.id())
         # One of the keys may be at the other node already.
         self.assertRegex(str(owner.call("MGET", "{t}a", "{t}b")[1]), "TRYAGAIN")
+        connection = owner.connect()
+        self.addCleanup(connection.close)
         stable = threading.Timer(
-            0.5, lambda: owner.connect().text("CLUSTER", "SETSLOT", slot, "STABLE"))
+            0.5, lambda: connection.text("CLUSTER", "SETSLOT", slot, "STABLE"))
         stable.start()
         self.assertEqual(client.mget("{t}a", "{t}b"), [b"1", None])
         stable.join()
 
     def test_a_failover_is_waited_for(self):
-        client = self.client(5)
+        client = self.proxy_client(5)
         errors, written, ending = [], [0], threading.Event()
 
         def write():
@@ -167,6 +194,34 @@ class Proxy(E2ETest):
         self.assertLessEqual(len(errors), 3, errors)
         for error in errors:
             self.assertIn("may or may not", error)
+
+
+class PythonRedisThroughAProxy(SixNodes):
+    """All that python3-redis does with a node alone, it does through a port of a primary."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.cluster[0].server
+        self.client = self.new_client()
+
+    def new_client(self, **options):
+        return self.proxy_client(0, **options)
+
+    def own_key(self, name):
+        """A key with that name in it that the node itself holds."""
+        for number in range(1000):
+            slot = int(self.cluster[0].text("CLUSTER", "KEYSLOT", f"{name}:{number}"))
+            if self.cluster.owner_of_slot(slot) is self.cluster[0]:
+                return f"{name}:{number}"
+        raise AssertionError("it holds no key")
+
+    def test_daily_work(self):
+        for name in sorted(vars(DailyWork)):
+            if not name.startswith("test_"):
+                continue
+            with self.subTest(name):
+                self.client.flushall()
+                vars(DailyWork)[name](self)
 
 
 if __name__ == "__main__":

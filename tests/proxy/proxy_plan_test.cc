@@ -95,9 +95,34 @@ TEST(ProxyPlan, SomeGoToEveryPrimary) {
   EXPECT_EQ(join_replies(plan({"RANDOMKEY"}), {"_\r\n", "_\r\n"}), "_\r\n");
 }
 
-TEST(ProxyPlan, NobodyWatchesOnASharedConnection) {
+std::string request(const Args& args) {
+  std::string text = "*" + std::to_string(args.size()) + "\r\n";
+  for (const std::string_view arg : args) {
+    text += "$" + std::to_string(arg.size()) + "\r\n" + std::string(arg) + "\r\n";
+  }
+  return text;
+}
+
+TEST(ProxyPlan, WhatAnotherNodesKeyIsIsAskedForAndToldWithTheTransaction) {
   EXPECT_TRUE(plan({"WATCH", "b"}).local);
-  EXPECT_THAT(plan({"WATCH", "a"}).error, StartsWith("-ERR WATCH of another node's key"));
+  const ProxyPlan watch = plan({"WATCH", "a", "{a}2"});
+  ASSERT_EQ(watch.parts.size(), 1u);
+  EXPECT_EQ(watch.parts[0].requests, request({"CLIENT", "WATCH-STATE", "a", "{a}2"}));
+  Client client;
+  EXPECT_EQ(take_watched(watch.watched, "-ERR no\r\n", &client), "-ERR no\r\n");
+  EXPECT_TRUE(client.watched.empty());
+  EXPECT_EQ(take_watched(watch.watched, "*4\r\n:7\r\n:100\r\n:-2\r\n:100\r\n", &client), "+OK\r\n");
+  client.queue = {{find_command("incr"), {"INCR", "a"}}};
+  const ProxyPlan exec = plan_transaction(routing(), client);
+  ASSERT_EQ(exec.parts.size(), 1u);
+  EXPECT_EQ(exec.parts[0].requests,
+            request({"MULTI"}) +
+                request({"CLIENT", "WATCH-AT", "a", "7", "100", "{a}2", "-2", "100"}) +
+                request({"INCR", "a"}) + request({"EXEC"}));
+  EXPECT_EQ(exec.parts[0].replies, 4u);
+  EXPECT_EQ(exec.parts[0].counts, 3u);
+  client.queue = {{find_command("incr"), {"INCR", "b"}}};
+  EXPECT_THAT(plan_transaction(routing(), client).error, StartsWith("-CROSSSLOT"));
 }
 
 TEST(ProxyPlan, AScanWalksFromOwnerToOwner) {

@@ -66,6 +66,7 @@ struct Mutant {
   ReplicationFault replication = ReplicationFault::kNone;
   SlotMover::Fault mover = SlotMover::Fault::kNone;
   WorldFault world = WorldFault::kNone;
+  uint64_t found_by = 1;  // where it was found last: tried first, as it saves most of the time
 };
 
 class ClusterMutant : public ::testing::TestWithParam<Mutant> {
@@ -74,7 +75,8 @@ class ClusterMutant : public ::testing::TestWithParam<Mutant> {
 };
 
 TEST_P(ClusterMutant, IsFoundWithin200Seeds) {
-  for (uint64_t seed = 1; seed <= kMutantSeeds; ++seed) {
+  for (uint64_t tried = 0; tried <= kMutantSeeds; ++tried) {
+    const uint64_t seed = tried == 0 ? GetParam().found_by : tried;
     Simulation simulation({.seed = seed,
                            .only = GetParam().breaks,
                            .cluster_fault = GetParam().cluster,
@@ -91,9 +93,18 @@ TEST_P(ClusterMutant, IsFoundWithin200Seeds) {
 }
 
 constexpr Mutant kMutants[] = {
-    {.name = "ForgetsItsState", .breaks = "come to rest", .cluster = ClusterFault::kForgetState},
-    {.name = "VotesForAll", .breaks = "votes twice", .cluster = ClusterFault::kVoteForAll},
-    {.name = "ElectsTwo", .breaks = "as another did", .cluster = ClusterFault::kVoteForAll},
+    {.name = "ForgetsItsState",
+     .breaks = "come to rest",
+     .cluster = ClusterFault::kForgetState,
+     .found_by = 6},
+    {.name = "VotesForAll",
+     .breaks = "votes twice",
+     .cluster = ClusterFault::kVoteForAll,
+     .found_by = 6},
+    {.name = "ElectsTwo",
+     .breaks = "as another did",
+     .cluster = ClusterFault::kVoteForAll,
+     .found_by = 6},
     {.name = "ServesForever", .breaks = "serves slot", .cluster = ClusterFault::kServeForever},
     {.name = "HearsNoGossip", .breaks = "don't meet", .cluster = ClusterFault::kDropGossip},
     {.name = "KeepsTheLineage",
@@ -108,9 +119,15 @@ constexpr Mutant kMutants[] = {
     {.name = "AcknowledgesTheReceived",
      .breaks = "nodes should have",
      .replication = ReplicationFault::kAckReceived},
-    {.name = "RemovesSpareRowsUnasked", .breaks = "lost", .mover = SlotMover::Fault::kDropUnasked},
-    {.name = "GivesWithoutTheRows", .breaks = "lost", .world = WorldFault::kGiveUnproved},
-    {.name = "SyncsLie", .breaks = "as synced", .world = WorldFault::kSyncsLie},
+    {.name = "RemovesSpareRowsUnasked",
+     .breaks = "lost",
+     .mover = SlotMover::Fault::kDropUnasked,
+     .found_by = 149},
+    {.name = "GivesWithoutTheRows",
+     .breaks = "lost",
+     .world = WorldFault::kGiveUnproved,
+     .found_by = 29},
+    {.name = "SyncsLie", .breaks = "as synced", .world = WorldFault::kSyncsLie, .found_by = 6},
     {.name = "TreesForget",
      .breaks = "aren't those of its rows",
      .world = WorldFault::kTreesForget},
@@ -119,7 +136,8 @@ constexpr Mutant kMutants[] = {
      .replication = ReplicationFault::kCheckAnywhere},
     {.name = "ProvedByThePresent",
      .breaks = "acknowledged write is lost",
-     .driver = ReplicationDriver::Fault::kProvedByThePresent},
+     .driver = ReplicationDriver::Fault::kProvedByThePresent,
+     .found_by = 11},
     {.name = "PurgesTombstones", .breaks = "other rows", .world = WorldFault::kPurge},
 };
 
