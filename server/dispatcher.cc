@@ -24,6 +24,8 @@ using std::chrono::steady_clock;
 // After so many fetches in a row the rows of a command are evicted faster than it is executed:
 // then it reads the disk itself.
 constexpr int kMaxFetches = 3;
+// How long a request for a slot that has just gone waits to be told where.
+constexpr uint64_t kMostHoldMs = 1000;
 constexpr std::string_view kLoadingError = "LOADING Redis is loading the dataset in memory";
 constexpr size_t kMaxShownBytes = 128;  // of the command and of the arguments in an error
 
@@ -195,6 +197,11 @@ Session::Wait Dispatcher::execute(Session& session, std::span<const std::string_
   }
   Session::Wait wait = Session::Wait::kNone;
   const std::string error = refusal(client, request, turn);
+  if (request.redirected && is_on_its_way(error)) {
+    if (session.unserved_since_ms_ == 0) session.unserved_since_ms_ = turn.now_ms;
+    if (turn.now_ms < session.unserved_since_ms_ + kMostHoldMs) return Session::Wait::kPause;
+  }
+  session.unserved_since_ms_ = 0;
   // The pool asks again, which a client that knows no cluster wouldn't.
   const bool may_pass =
       request.redirected && (error.starts_with("TRYAGAIN ") || error.starts_with("CLUSTERDOWN "));

@@ -22,6 +22,7 @@ namespace {
 constexpr size_t kSmallRead = 64 * 1024;
 constexpr size_t kLargeRead = 256 * 1024;  // while a large argument is arriving
 constexpr auto kTimerInterval = std::chrono::milliseconds(100);
+constexpr auto kPauseInterval = std::chrono::milliseconds(5);
 
 /// A connection that waits isn't read from; a wait that may last for ever has to look.
 bool has_hung_up(Connection& connection) {
@@ -185,7 +186,7 @@ void IoThread::after_tick(const ConnectionPtr& connection) {
     case Session::Wait::kForward:
       return;  // begun above
     case Session::Wait::kPause:
-      return;  // the timer looks after it
+      return watch_pauses();
     case Session::Wait::kNone:
       break;
   }
@@ -377,6 +378,33 @@ void IoThread::start_timer() {
     on_timer();
     start_timer();
   });
+}
+
+void IoThread::watch_pauses() {
+  if (std::exchange(watches_pauses_, true)) return;
+  paused_ = server_.pause.holds(server_.clock.wall_ms(), true);
+  routing_ = server_.cluster != nullptr ? server_.cluster->gate().routing() : nullptr;
+  loop_.post_after(kPauseInterval, [this] { look_at_pauses(); });
+}
+
+// Resumes those that wait when a pause has ended or slots have gone; the timer looks after the rest.
+void IoThread::look_at_pauses() {
+  watches_pauses_ = false;
+  const bool paused = server_.pause.holds(server_.clock.wall_ms(), true);
+  const auto routing = server_.cluster != nullptr ? server_.cluster->gate().routing() : nullptr;
+  const bool changed = paused != paused_ || routing != routing_;
+  bool waits = false;
+  const auto connections = connections_;
+  for (const auto& [id, connection] : connections) {
+    if (connection->session.wait() != Session::Wait::kPause || connection->held) continue;
+    waits = true;
+    if (changed) resume(connection);
+  }
+  if (waits) {
+    watch_pauses();
+  } else {
+    routing_.reset();
+  }
 }
 
 void IoThread::on_timer() {

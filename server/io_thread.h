@@ -78,6 +78,8 @@ class IoThread {
   void resume(const ConnectionPtr& connection);
   void start_timer();
   void on_timer();
+  void watch_pauses();
+  void look_at_pauses();
   void refresh_config();
 
   IoPool& pool_;
@@ -99,6 +101,10 @@ class IoThread {
   std::vector<ConnectionPtr> ready_;
   std::vector<ConnectionPtr> current_;  // those of this tick
   std::vector<char> buffer_;
+  // While sessions wait for the end of a pause: what they wait for, as it was.
+  bool watches_pauses_ = false;
+  bool paused_ = false;
+  std::shared_ptr<const Routing> routing_;
   bool stopping_ = false;
   std::chrono::steady_clock::time_point stop_deadline_;
   std::thread thread_;

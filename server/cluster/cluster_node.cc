@@ -416,8 +416,9 @@ void ClusterNode::resume_writes() {
   move_paused_ = {};
   if (!paused_.exchange(false)) return;
   pause_log_at_ = Transport::kNoAlarm;
-  replication_.resume_writes();
-  if (options_.resume_clients) options_.resume_clients();
+  replication_.resume_writes([this] {
+    if (!paused_ && options_.resume_clients) options_.resume_clients();
+  });
 }
 
 void ClusterNode::log_events(const MembershipReady& ready) const {

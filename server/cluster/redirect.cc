@@ -44,6 +44,8 @@ void RequestKeys::add(std::string_view key) {
   }
 }
 
+bool is_on_its_way(std::string_view error) { return error == kOnItsWay; }
+
 bool moves_here(const Routing& routing, const RequestKeys& keys) {
   if (keys.empty() || (routing.migrating.empty() && routing.importing.empty())) return false;
   return find(routing.migrating, keys.slot()) != nullptr ||

@@ -59,6 +59,9 @@ struct RequestTerms {
   bool reads_when_down = false;  // cluster-allow-reads-when-down
 };
 
+/// Of a redirect(): the slot was given away, and who takes it is about to be heard of.
+bool is_on_its_way(std::string_view error);
+
 /// The keys must be looked up, and note_lookup() called for each, before redirect() is asked.
 bool moves_here(const Routing& routing, const RequestKeys& keys);
 

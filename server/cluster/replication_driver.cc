@@ -136,8 +136,11 @@ void ReplicationDriver::pause_writes(std::function<void(const LogPoint&)> stoppe
   });
 }
 
-void ReplicationDriver::resume_writes() {
-  work_.change([this] { applier_.resume_writes(); });
+void ReplicationDriver::resume_writes(std::function<void()> resumed) {
+  work_.change([this, resumed = std::move(resumed)] {
+    applier_.resume_writes();
+    transport_.post(resumed);
+  });
 }
 
 // --- streams -------------------------------------------------------------------------------------

@@ -102,7 +102,8 @@ class ReplicationDriver {
   /// A manual failover: no write after the point that `stopped` is told. Ends with resume_writes()
   /// or a change of roles.
   void pause_writes(std::function<void(const LogPoint&)> stopped);
-  void resume_writes();
+  /// `resumed`: they are taken again.
+  void resume_writes(std::function<void()> resumed);
 
   // --- streams -----------------------------------------------------------------------------------
 

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""Clients that know the cluster, all at once: six nodes serve them while slots move, key by key and as
+ranges, and a primary dies. What they can't try again by themselves before it dies is a failure;
+nothing that they wrote may be missing in the end.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+
+from harness.case import E2ETest, main, wait_until
+from harness.cluster import SETTLE_TIMEOUT_S, Cluster
+from harness.node import install
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "smart")
+NODE = os.environ["SYNTROPY_E2E_NODE"]
+CLIENTS = {
+    "redis-py": ["/usr/bin/python3", os.path.join(HERE, "load.py")],
+    "ioredis": ["node", os.path.join(NODE, "load.js"), "ioredis"],
+    "iovalkey": ["node", os.path.join(NODE, "load.js"), "iovalkey"],
+    "node-redis": ["node", os.path.join(NODE, "load.js"), "node-redis"],
+    "ruby-redis": ["ruby", os.path.join(HERE, "load.rb")],
+    "php-redis": ["php", os.path.join(HERE, "load.php")],
+}
+PHASE_S = 1.5
+LEAST_KEYS = 100
+
+
+class SmartClients(E2ETest):
+    def setUp(self):
+        for program in ("node", "npm", "ruby", "php"):
+            if not shutil.which(program):
+                self.skipTest("needs node, npm, ruby-redis and php-redis")
+        install(NODE)
+        shutil.copy(os.path.join(HERE, "load.js"), NODE)  # beside the packages
+        self.cluster = Cluster(self, 6, options=["--cluster-node-timeout", "1000"]).create(3)
+        self.loads = {}
+
+    def begin(self, name):
+        load = subprocess.Popen([*CLIENTS[name], str(self.cluster[0].port), name],
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
+        self.addCleanup(load.kill)
+        self.loads[name] = load
+
+    def reshard(self, slots):
+        """Key by key, from the first primary to the second."""
+        done = subprocess.run(
+            ["redis-cli", "--cluster", "reshard", f"127.0.0.1:{self.cluster[0].port}",
+             "--cluster-from", self.cluster[0].id(), "--cluster-to", self.cluster[1].id(),
+             "--cluster-slots", str(slots), "--cluster-yes"],
+            capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr)
+
+    def move(self, first, last):
+        """As ranges, from the third primary to the first."""
+        source = self.cluster[2]
+        source.text("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", first, last, "NODE", self.cluster[0].id())
+        wait_until(lambda: not set(f"{first}-{last}".split()) & set(self.own_slots(source)) and
+                   b"success" in str(source.call("CLUSTER", "GETSLOTMIGRATIONS")).encode(),
+                   SETTLE_TIMEOUT_S, "they have gone")
+
+    @staticmethod
+    def own_slots(node):
+        return node.nodes()[node.id()]["slots"]
+
+    def test_nothing_is_lost_while_slots_move_and_a_primary_dies(self):
+        for name in CLIENTS:
+            self.begin(name)
+        time.sleep(2 * PHASE_S)
+        self.reshard(300)
+        self.move(14000, 15500)
+        time.sleep(PHASE_S)
+        died = int(time.time() * 1000)
+        self.cluster[1].kill()
+        wait_until(lambda: any(node.is_ok() for node in (self.cluster[0], self.cluster[2])),
+                   SETTLE_TIMEOUT_S, "it is replaced")
+        time.sleep(2 * PHASE_S)
+        for name, load in self.loads.items():
+            with self.subTest(name):
+                out, err = load.communicate(timeout=60)
+                self.assertEqual(load.returncode, 0, err)
+                told = json.loads(out)
+                self.assertEqual(told["wrong"], [])
+                self.assertGreater(told["written"], LEAST_KEYS)
+                self.assertEqual([error for error in told["errors"] if error[0] < died], [])
+
+
+if __name__ == "__main__":
+    main()
