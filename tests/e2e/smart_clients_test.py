@@ -87,6 +87,18 @@ class SmartClients(E2ETest):
                 self.assertGreater(told["written"], LEAST_KEYS)
                 self.assertEqual([error for error in told["errors"] if error[0] < died], [])
 
+    def test_redis_benchmark_finds_all_nodes(self):
+        done = subprocess.run(
+            ["redis-benchmark", "--cluster", "-p", str(self.cluster[0].port), "-n", "20000", "-c", "20",
+             "-P", "8", "-r", "1000", "-t", "set,get", "-q"],
+            capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("Cluster has 3 master nodes", done.stdout)
+        for command in ("SET", "GET"):
+            self.assertRegex(done.stdout, command + r": [0-9.]+ requests per second")
+        for node in self.cluster.nodes[:3]:
+            self.assertGreater(node.keys(), 0)
+
 
 if __name__ == "__main__":
     main()
