@@ -19,27 +19,33 @@ async function connect() {
   const at = { host: "127.0.0.1", port: Number(port) };
   if (kind === "node-redis") {
     const { createCluster } = require("redis");
-    const open = async () => {
-      const cluster = createCluster({ rootNodes: [{ url: `redis://127.0.0.1:${port}` }] });
-      cluster.on("error", () => {}); // what it means shows in the operations
-      await cluster.connect();
-      return cluster;
-    };
-    let cluster = await open();
-    // It waits for a node that has died for ever: programs have to give up, and connect anew.
-    const patiently = async (operation) => {
+    const within = async (promise) => {
       let timer;
       const late = new Promise((_, fail) => {
         timer = setTimeout(() => fail(new Error("no answer")), PATIENCE_MS);
       });
       try {
-        return await Promise.race([operation(cluster), late]);
+        return await Promise.race([promise, late]);
+      } finally {
+        clearTimeout(timer);
+      }
+    };
+    const open = async () => {
+      const rootNodes = [{ url: `redis://127.0.0.1:${port}` }];
+      const cluster = createCluster({ rootNodes, minimizeConnections: true });
+      cluster.on("error", () => {}); // what it means shows in the operations
+      await within(cluster.connect());
+      return cluster;
+    };
+    let cluster = await open();
+    // It waits for a node that has died for ever: programs have to give up, and connect anew.
+    const patiently = async (operation) => {
+      try {
+        return await within(operation(cluster));
       } catch (error) {
         cluster.disconnect().catch(() => {});
         cluster = await open();
         throw error;
-      } finally {
-        clearTimeout(timer);
       }
     };
     return {

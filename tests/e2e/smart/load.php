@@ -1,6 +1,6 @@
 <?php
-// As load.js, of php-redis: php load.php <port of a node> <name>. It has no pipelines in a cluster:
-// two keys of a slot are written by MSET.
+// As load.js, of php-redis: php load.php <port of a node> <name>. It has no pipelines in a cluster, and
+// doesn't try again what gets TRYAGAIN, as commands with several keys may while a slot moves.
 [, $port, $name] = $argv;
 stream_set_blocking(STDIN, false);
 $cluster = new RedisCluster(null, ["127.0.0.1:$port"], 5, 5);
@@ -28,10 +28,12 @@ for ($number = 0; ; ++$number) {
             throw new RedisClusterException((string)$cluster->getLastError());
         }
         $written[$key] = (string)$number;
-        if (!$cluster->mset($pair)) {
-            throw new RedisClusterException((string)$cluster->getLastError());
+        foreach ($pair as $both => $value) {
+            if (!$cluster->set($both, $value)) {
+                throw new RedisClusterException((string)$cluster->getLastError());
+            }
+            $written[$both] = $value;
         }
-        $written = array_merge($written, $pair);
         $earlier = "$name:" . intdiv($number, 2);
         if (isset($written[$earlier])) {
             check($cluster, $written, $earlier, $wrong);
