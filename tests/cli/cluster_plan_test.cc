@@ -160,6 +160,10 @@ TEST(ClusterPlan, TakesAllSlotsWhereTheWeightIsNothing) {
   some[6000] = 1;
   const auto drained = plan_rebalance_of(some, members, {{id('b'), 0}}, 2);
   EXPECT_EQ(after(members, *drained).at(id('b')), 0u);
+  const std::vector<double> none(kSlotCount);
+  const auto idle = plan_rebalance_of(none, members, {{id('b'), 0}}, 2);
+  EXPECT_EQ(after(members, *idle).at(id('b')), 0u) << "slots that weigh nothing, too";
+  EXPECT_TRUE(plan_rebalance_of(none, members, {}, 2)->empty());
 }
 
 TEST(ClusterPlan, ReadsWhatSlotsWeigh) {

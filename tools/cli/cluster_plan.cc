@@ -238,35 +238,38 @@ Result<std::vector<PlannedMove>> plan_rebalance_of(const std::vector<double>& lo
   struct Part {
     const ClusterMember* member;
     SlotRanges slots;
-    double load;
-    double wanted;
+    double load = 0;
+    double weight = 1;
+    double wanted = 0;
   };
   std::vector<Part> parts;
   double total = 0;
   double weight_sum = 0;
+  bool keeps_too_much = false;  // whoever is to have nothing
   for (const ClusterMember& member : members) {
     if (!member.is_primary()) continue;
-    Part part{&member, member.slots, 0, 1};
+    Part part{&member, member.slots};
     if (const auto weight = weights.find(member.id); weight != weights.end()) {
-      part.wanted = weight->second;
+      part.weight = weight->second;
     }
     for (const SlotRange& range : member.slots.ranges()) {
       for (unsigned slot = range.first; slot <= range.last; ++slot) part.load += loads[slot];
     }
     total += part.load;
-    weight_sum += part.wanted;
+    weight_sum += part.weight;
+    keeps_too_much = keeps_too_much || (part.weight == 0 && !part.slots.empty());
     parts.push_back(std::move(part));
   }
   if (weight_sum <= 0) return Status::invalid_argument("no primary has a weight above 0");
   double furthest = 0;
   for (Part& part : parts) {
-    part.wanted = part.wanted / weight_sum * total;
+    part.wanted = part.weight / weight_sum * total;
     if (part.load == part.wanted) continue;
     const double share = std::max(part.wanted, total / 1e6);
     furthest = std::max(furthest, std::abs(part.load - part.wanted) / share * 100);
   }
   std::vector<PlannedMove> moves;
-  if (furthest <= threshold_percent) return moves;
+  if (furthest <= threshold_percent && !keeps_too_much) return moves;
   for (Part& from : parts) {
     for (Part& to : parts) {
       const double most = std::min(from.load - from.wanted, to.wanted - to.load);
@@ -282,10 +285,10 @@ Result<std::vector<PlannedMove>> plan_rebalance_of(const std::vector<double>& lo
   }
   // Whoever is to have nothing keeps nothing.
   const auto least = std::min_element(parts.begin(), parts.end(), [](const Part& a, const Part& b) {
-    return std::pair(a.wanted == 0, a.load) < std::pair(b.wanted == 0, b.load);
+    return std::pair(a.weight == 0, a.load) < std::pair(b.weight == 0, b.load);
   });
   for (Part& from : parts) {
-    if (from.wanted != 0 || from.slots.empty() || least->wanted == 0) continue;
+    if (from.weight != 0 || from.slots.empty()) continue;
     moves.push_back({from.member->id, least->member->id, std::exchange(from.slots, {})});
   }
   return moves;
