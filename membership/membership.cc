@@ -398,7 +398,7 @@ void Membership::on_change(const MemberChange& change, TimeMs now) {
   if (change.keys.contains(EntryKey::kSuspects)) on_suspects(*change.after, now);
   if (change.keys.contains(EntryKey::kSlots)) {
     const auto fact = decode_fact<SlotsFact>(change.after->value(EntryKey::kSlots));
-    if (fact.ok()) ownership_.set_claim(id, *fact);
+    if (fact.ok()) ownership_.set_claim(id, *fact, now + options_.linger_ms);
   }
   if (change.keys.contains(EntryKey::kForgotten)) {
     on_forgotten(*change.after, now);

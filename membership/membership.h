@@ -48,9 +48,10 @@ namespace syntropy {
 
 struct MembershipOptions {
   GossipOptions gossip;
-  DetectorConfig detector;              // its node_timeout is cluster-node-timeout
-  ElectionOptions election;             // node_timeout_ms is taken from `detector`
-  bool require_full_coverage = true;    // cluster-require-full-coverage
+  DetectorConfig detector;            // its node_timeout is cluster-node-timeout
+  ElectionOptions election;           // node_timeout_ms is taken from `detector`
+  bool require_full_coverage = true;  // cluster-require-full-coverage
+  TimeMs linger_ms = 2000;            // a slot that was given up, until its next owner is heard of
   bool allow_replica_migration = true;  // cluster-allow-replica-migration
   std::string software;                 // version of the program; at most 64 bytes
 };
@@ -168,6 +169,7 @@ class Membership final : private Roster, private ElectionView {
   Status set_slot_migrating(uint16_t slot, const NodeId& to, TimeMs now);
   Status set_slot_importing(uint16_t slot, const NodeId& from, TimeMs now);
   void set_slot_stable(uint16_t slot, TimeMs now);
+  /// kUnavailable: this node would take the slot while it is cut off.
   Status set_slot_owner(uint16_t slot, const NodeId& node, TimeMs now);
   /// Ownership's slots on the move. kUnavailable: they aren't this node's, something is given
   /// already, or the shard is unknown.
@@ -243,6 +245,7 @@ class Membership final : private Roster, private ElectionView {
   void become_primary(TimeMs now);
   void become_replica(const NodeId& primary, TimeMs now);
   bool hollow(const MemberRecord& record) const;
+  bool covered() const;
   void recall();
   void look_for_past(const Entry& entry, TimeMs now);
   void look_for_other_store(TimeMs now);

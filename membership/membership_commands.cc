@@ -206,6 +206,13 @@ Status Membership::set_slot_owner(uint16_t slot, const NodeId& node, TimeMs now)
   const std::optional<MemberView> view = member(node);
   if (!view) return unknown_node(node);
   if (!view->role.is_primary()) return Status::invalid_argument("the node is not a primary");
+  // Its claim is renewed with it, under an epoch that nobody agreed on: if it has been replaced, it
+  // would take all of its slots back, which another has been writing to.
+  const bool takes = node == self_ && !epochs().slots.contains(slot);
+  if (takes && health(now) == ClusterHealth::kCutOff) {
+    return Status::unavailable(
+        "this node is cut off, and may have been replaced: try again when it isn't");
+  }
   ownership_.set_owner(slot, node, now + kHintMs);
   pump(now);
   return Status();

@@ -46,16 +46,26 @@ std::optional<MemberView> Membership::member(const NodeId& id) const {
   return view;
 }
 
+// As clients are told.
+bool Membership::covered() const {
+  const auto failed = [this](const NodeId& owner) { return detector_.is_failed(owner); };
+  if (!slots().has_hints()) {
+    const std::vector<NodeId> owners = slots().owners();
+    return slots().complete() && std::none_of(owners.begin(), owners.end(), failed);
+  }
+  uint32_t slots_seen = 0;
+  for (const SlotRun& run : slots().view()) {
+    if (failed(run.owner)) return false;
+    slots_seen += run.range.count();
+  }
+  return slots_seen == kSlotCount;
+}
+
 // Alone and without a vote cast by others: nobody can have replaced this node.
 ClusterHealth Membership::health(TimeMs now) const {
   if (lost_data_ || behind_ || !detector_.may_serve(now)) return ClusterHealth::kCutOff;
   if (!options_.require_full_coverage) return ClusterHealth::kOk;
-  if (!slots().complete()) return ClusterHealth::kUncovered;
-  const std::vector<NodeId> owners = slots().owners();
-  const bool failed_owner = std::any_of(owners.begin(), owners.end(), [this](const NodeId& owner) {
-    return detector_.is_failed(owner);
-  });
-  return failed_owner ? ClusterHealth::kUncovered : ClusterHealth::kOk;
+  return covered() ? ClusterHealth::kOk : ClusterHealth::kUncovered;
 }
 
 uint64_t Membership::hash() const { return gossip_.hash() + detector_.failed_hash(); }

@@ -102,10 +102,13 @@ Ownership::Ownership(const NodeId& self, OwnershipState stored, SlotMap map)
   settle(map_.set_claim(self_, state_.config_epoch, state_.slots));
 }
 
-void Ownership::set_claim(const NodeId& member, const SlotsFact& fact) {
+void Ownership::set_claim(const NodeId& member, const SlotsFact& fact, TimeMs until) {
   if (member == self_) return;
   observe_epoch(fact.epoch);
   std::vector<SlotMove> moves = map_.set_claim(member, fact.epoch, fact.slots);
+  for (const SlotMove& move : moves) {
+    if (!move.to) map_.linger({move.range}, member, until);
+  }
   settle(std::move(moves));
   if (fact.epoch == state_.config_epoch) may_collide_ = true;
 }

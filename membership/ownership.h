@@ -93,8 +93,9 @@ class Ownership {
   void set_primary(const NodeId& primary) { primary_ = primary; }
 
   /// A member's kSlots entry as it is now. Ignored for this node itself: what others hold of us is
-  /// told by restore_claim().
-  void set_claim(const NodeId& member, const SlotsFact& fact);
+  /// told by restore_claim(). What it gives up, and nobody claims, lingers till `until`
+  /// (SlotMap::linger).
+  void set_claim(const NodeId& member, const SlotsFact& fact, TimeMs until);
   /// Our own entry came back from others, newer than our disk: its claim is ours, and no vote is
   /// given in an epoch that we have heard of, for one may have been.
   void restore_claim(const SlotsFact& fact);
@@ -147,8 +148,8 @@ class Ownership {
   Status set_importing(uint16_t slot, const NodeId& from);
   void set_stable(uint16_t slot);
   /// This node: claims it, with a new epoch where the claim would lose or the slot was importing.
-  /// Another node: hints till `until`, and serves it no longer. The caller has checked that no key
-  /// is left behind, that the node is known and is a primary.
+  /// Another node: hints till `until`, and neither serves nor claims it any longer. The caller has
+  /// checked that no key is left behind, that the node is known and is a primary.
   void set_owner(uint16_t slot, const NodeId& node, TimeMs until);
   /// kInvalidArgument: 0, or `knows_others`, or a config epoch is set.
   Status set_config_epoch(uint64_t epoch, bool knows_others);

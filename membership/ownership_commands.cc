@@ -100,11 +100,15 @@ void Ownership::set_owner(uint16_t slot, const NodeId& node, TimeMs until) {
     if (!state_.slots.contains(slot)) claim_more(one);
     return;
   }
-  // A slot of this node's own stays claimed until the other's claim is heard of: third nodes would
-  // see it without an owner in between.
   if (erase_moving(&state_.migrating, slot)) ready_.persist = true;
   map_.hint(one, node, until);
   ready_.view_changed = true;
+  // At once, not when the other's claim is heard of: the next epoch of this node, whatever it is
+  // for, would take the slot back. In the eyes of third nodes it lingers.
+  if (!state_.slots.contains(slot)) return;
+  state_.slots.remove(one);
+  claim_changed();
+  if (state_.slots.empty() && !primary_ && migration_) ready_.follow = node;
 }
 
 Status Ownership::set_config_epoch(uint64_t epoch, bool knows_others) {

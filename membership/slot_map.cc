@@ -239,10 +239,8 @@ std::vector<SlotMove> SlotMap::remove(const NodeId& member) {
 }
 
 NodeId SlotMap::owner(uint16_t slot) const {
-  const auto hint = std::lower_bound(hints_.begin(), hints_.end(), slot,
-                                     [](const Hint& h, uint16_t at) { return h.slot < at; });
-  if (hint != hints_.end() && hint->slot == slot) return hint->owner;
-  return owner_by_claims(slot);
+  const Hint* const hint = hint_of(slot);
+  return hint != nullptr ? hint->owner : owner_by_claims(slot);
 }
 
 NodeId SlotMap::owner_by_claims(uint16_t slot) const {
@@ -271,7 +269,9 @@ std::optional<uint16_t> SlotMap::first_with_owner(const SlotRanges& slots, bool 
   for (const SlotRange& range : slots.ranges()) {
     for (uint32_t slot = range.first; slot <= range.last; ++slot) {
       const auto at = static_cast<uint16_t>(slot);
-      if (static_cast<bool>(owner(at)) == owned) return at;
+      const Hint* const hint = hint_of(at);
+      const NodeId& has = hint != nullptr && !hint->lingers ? hint->owner : owner_by_claims(at);
+      if (static_cast<bool>(has) == owned) return at;
     }
   }
   return std::nullopt;
@@ -294,7 +294,14 @@ uint64_t SlotMap::max_epoch() const {
 
 std::vector<SlotRun> SlotMap::view() const {
   Runs runs = table_->runs;
-  for (const Hint& hint : hints_) assign(&runs, {hint.slot, hint.slot}, hint.owner);
+  for (auto hint = hints_.begin(); hint != hints_.end();) {
+    auto end = hint + 1;
+    while (end != hints_.end() && end->owner == hint->owner && end->slot == (end - 1)->slot + 1) {
+      ++end;
+    }
+    assign(&runs, {hint->slot, (end - 1)->slot}, hint->owner);
+    hint = end;
+  }
   return runs;
 }
 
@@ -304,12 +311,36 @@ void SlotMap::hint(const SlotRanges& slots, const NodeId& owner, TimeMs until) {
     for_each_part(table_->runs, range, [&](SlotRange part, const NodeId& from) {
       if (from == owner) return;
       for (uint32_t slot = part.first; slot <= part.last; ++slot) {
-        hints_.push_back({static_cast<uint16_t>(slot), owner, until});
+        hints_.push_back({static_cast<uint16_t>(slot), owner, until, false});
       }
     });
   }
+  sort_hints();
+}
+
+void SlotMap::linger(const SlotRanges& slots, const NodeId& last_owner, TimeMs until) {
+  std::vector<Hint> more;
+  for (const SlotRange& range : slots.ranges()) {
+    for_each_part(table_->runs, range, [&](SlotRange part, const NodeId& owner) {
+      for (uint32_t slot = part.first; !owner && slot <= part.last; ++slot) {
+        const auto at = static_cast<uint16_t>(slot);
+        if (hint_of(at) == nullptr) more.push_back({at, last_owner, until, true});
+      }
+    });
+  }
+  hints_.insert(hints_.end(), more.begin(), more.end());
+  sort_hints();
+}
+
+void SlotMap::sort_hints() {
   std::sort(hints_.begin(), hints_.end(),
             [](const Hint& a, const Hint& b) { return a.slot < b.slot; });
+}
+
+const SlotMap::Hint* SlotMap::hint_of(uint16_t slot) const {
+  const auto at = std::lower_bound(hints_.begin(), hints_.end(), slot,
+                                   [](const Hint& hint, uint16_t of) { return hint.slot < of; });
+  return at != hints_.end() && at->slot == slot ? &*at : nullptr;
 }
 
 void SlotMap::drop_hints(const SlotRanges& slots) {
@@ -330,7 +361,7 @@ void SlotMap::drop_hints_of(const std::vector<SlotMove>& moves) {
   if (hints_.empty()) return;
   std::erase_if(hints_, [&](const Hint& hint) {
     return std::any_of(moves.begin(), moves.end(), [&](const SlotMove& move) {
-      return move.range.first <= hint.slot && hint.slot <= move.range.last;
+      return move.to && move.range.first <= hint.slot && hint.slot <= move.range.last;
     });
   });
 }

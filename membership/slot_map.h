@@ -6,7 +6,9 @@
 // counts again when the winner takes its own back.
 //
 // Hints are an operator's word about a slot (CLUSTER SETSLOT NODE, DELSLOTS), ahead of gossip: they
-// hold in this view alone, till a claim on that slot changes hands or they expire.
+// hold in this view alone, till another has the slot by claims or they expire. Where no operator has
+// said anything, a slot that its owner has just given up stays that one's for a while, as it is
+// likely that gossip brings the claim of the next one later.
 //
 // Invariants
 //   1. The runs are ascending, don't overlap, and two that touch have different owners.
@@ -86,7 +88,8 @@ class SlotMap {
   /// Slots with an owner, out of kSlotCount.
   uint32_t covered() const { return table_->covered; }
   bool complete() const { return covered() == kSlotCount; }
-  /// The first slot of `slots` that has an owner (`owned`) or has none (not `owned`).
+  /// The first slot of `slots` that has an owner (`owned`) or has none (not `owned`). What has been
+  /// given up has none.
   std::optional<uint16_t> first_with_owner(const SlotRanges& slots, bool owned) const;
 
   /// The electorate: the members that own a slot by claims, ascending.
@@ -97,12 +100,15 @@ class SlotMap {
   /// The highest epoch claimed; 0 for none.
   uint64_t max_epoch() const;
 
-  /// In this view `owner` (or nobody) has these slots until a claim on them changes hands, or `now`
-  /// reaches `until`. Counts for owner() and view() alone, not for what is owned by claims.
+  /// In this view `owner` (or nobody) has these slots until somebody else has them by claims, or
+  /// `now` reaches `until`. Counts for owner() and view() alone, not for what is owned by claims.
   void hint(const SlotRanges& slots, const NodeId& owner, TimeMs until);
+  /// As a hint, for those of them of which nobody is the owner, nor is hinted to be.
+  void linger(const SlotRanges& slots, const NodeId& last_owner, TimeMs until);
   void drop_hints(const SlotRanges& slots);
   /// Drops the hints whose time has come; says whether there were any.
   bool expire_hints(TimeMs now);
+  bool has_hints() const { return !hints_.empty(); }
   /// UINT64_MAX without hints.
   TimeMs next_hint_expiry() const;
 
@@ -123,6 +129,7 @@ class SlotMap {
     uint16_t slot;
     NodeId owner;
     TimeMs until;
+    bool lingers;  // nobody's word
   };
 
   /// The table, for itself alone. It must be called before any of the following.
@@ -136,6 +143,8 @@ class SlotMap {
   void settle(SlotRanges open, std::vector<SlotMove>* moves);
   void count(const NodeId& member, int32_t slots);
   void drop_hints_of(const std::vector<SlotMove>& moves);
+  const Hint* hint_of(uint16_t slot) const;
+  void sort_hints();
 
   std::shared_ptr<Table> table_;
   std::vector<Hint> hints_;  // ascending by slot

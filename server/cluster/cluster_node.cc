@@ -468,7 +468,9 @@ void ClusterNode::publish() {
 
 void ClusterNode::publish_lease(TimeMs at) {
   uint64_t until = membership_->serve_until();
-  if (membership_->health(at) == ClusterHealth::kCutOff) until = 0;
+  const ClusterHealth health = membership_->health(at);
+  health_log_.note(*membership_, health, gate().routing().get());
+  if (health == ClusterHealth::kCutOff) until = 0;
   if (options_.fault == ClusterFault::kServeForever) until = UINT64_MAX;
   // The gate is asked with the clock's time, whose zero may be another one than the transport's.
   const uint64_t clock_ms = clock_.monotonic_us() / 1000;

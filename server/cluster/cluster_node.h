@@ -31,6 +31,7 @@
 #include "rpc/publication.h"
 #include "rpc/transport.h"
 #include "server/cluster/cluster.h"
+#include "server/cluster/health_log.h"
 #include "server/cluster/replication_driver.h"
 #include "server/cluster/slot_mover.h"
 #include "server/cluster/state_store.h"
@@ -173,6 +174,7 @@ class ClusterNode final : public Cluster, private TransportHandler {
   std::atomic<bool> paused_{false};
   bool paused_for_move_ = false;
   std::function<void(const Status&)> move_paused_;  // to be told
+  HealthLog health_log_;
   SlotRanges told_given_;                           // to those who serve clients
   uint64_t generation_ = 0;                         // Routing::generation
   uint64_t fenced_ = 0;                             // nothing older is executed

@@ -42,8 +42,13 @@ void SlotMover::judge(Import& import, const SlotOffer& offer, TimeMs now) {
   if (!membership.slots().slots_of(import.from).contains(slots)) {
     return refuse("the target doesn't see the source as the owner of the slots yet", true);
   }
-  const bool leaving = hand_over_ && hand_over_->session->slots().intersects(slots);
-  if (leaving || removal_.slots.intersects(slots) || arriving().intersects(slots)) {
+  // Rows that were about to be offered to their owner are wanted here now, as he says himself. He
+  // refuses them while he offers his, so waiting for the end of that would be for long.
+  if (hand_over_ && hand_over_->session->slots().intersects(slots)) {
+    hand_over_->pipe.close();
+    hand_over_.reset();
+  }
+  if (removal_.slots.intersects(slots) || arriving().intersects(slots)) {
     return refuse("the target is busy with rows of the slots", true);
   }
   membership.add_spare_slots(slots, now);

@@ -141,13 +141,14 @@ class TreeSessions::Questions final : public RowQuestions, private DifferenceLis
       const Result<RowKeyView> key = decode_row_key(row_key);
       if (key.ok() && foreign_.contains(key->slot)) {
         foreign_rows_.emplace_back(row_key);
+        ++foreign_count_;
       } else if (purged_ != 0) {
         lacking_.emplace_back(row_key);
       }
     }
     if (kind == DifferenceKind::kMissingHere && told_ != 0) purges_.add_purge(told_, row_key);
   }
-  void on_begin_anew() override {}
+  void on_begin_anew() override { foreign_count_ = 0; }
 
   Status take(const StoreMarks& theirs, const LogPoint& source) {
     purged_ = theirs.purged;
@@ -163,7 +164,8 @@ class TreeSessions::Questions final : public RowQuestions, private DifferenceLis
     if (!reconciler_->status().ok()) return reconciler_->status();
     step.done = reconciler_->done();
     const ReconcileSummary& summary = reconciler_->summary();
-    step.differences = summary.differences();
+    // Copies that a move has left on a node which has been a primary meanwhile are no fault of a log.
+    step.differences = summary.differences() - foreign_count_;
     step.pulled = summary.rows_pulled;
     step.pushed = summary.rows_pushed;
     if (step.done && !summary.proven) {
@@ -218,6 +220,7 @@ class TreeSessions::Questions final : public RowQuestions, private DifferenceLis
   LogRecordBuilder merged_;           // rows that came and aren't merged yet
   std::vector<std::string> lacking_;  // rows that the other side hasn't got
   std::vector<std::string> foreign_rows_;  // the same, of slots of other shards
+  uint64_t foreign_count_ = 0;             // of all that there were
   std::optional<FrozenTreeRows> rows_;
   std::optional<Reconciler> reconciler_;
 };

@@ -11,6 +11,7 @@ namespace {
 
 using testing::FakeView;
 using testing::lineage;
+using testing::kLinger;
 using testing::node;
 
 // Primaries 1 to 5 own slots; 12 (under test), 11 and 13 replicate 1, whose lineage is 1.
@@ -27,7 +28,7 @@ class CandidateTest : public ::testing::Test {
     ownership_.set_primary(node(1));
     for (uint32_t i = 1; i <= 5; ++i) {
       const auto first = static_cast<uint16_t>(100 * i);
-      ownership_.set_claim(node(i), {i, {{first, static_cast<uint16_t>(first + 99)}}});
+      ownership_.set_claim(node(i), {i, {{first, static_cast<uint16_t>(first + 99)}}}, kLinger);
     }
     ownership_.take_ready();
   }
@@ -230,7 +231,7 @@ TEST_F(CandidateTest, WithNoFailoverOrWithoutAFirstSyncDoesNotStand) {
 }
 
 TEST_F(CandidateTest, OfAPrimaryWithoutSlotsDoesNotStand) {
-  ownership_.set_claim(node(1), {1, {}});
+  ownership_.set_claim(node(1), {1, {}}, kLinger);
   fail_primary(1000);
   EXPECT_TRUE(sent_.empty());
 }
@@ -255,7 +256,7 @@ TEST_F(CandidateTest, AnswersASiblingThatKnowsOfTheFailureFirst) {
 
 TEST_F(CandidateTest, ReplicasOfAnotherFailedPrimaryGoFirst) {
   view_.primaries[node(21)] = node(0);
-  ownership_.set_claim(node(0), {9, {{0, 9}}});
+  ownership_.set_claim(node(0), {9, {{0, 9}}}, kLinger);
   view_.fail.insert(node(0));
   fail_primary(1000);
   tell(11, standing(90), 1001);
@@ -391,7 +392,7 @@ TEST_F(CandidateTest, LastVoteAfterThePrimaryIsBackWinsNothing) {
 
 TEST_F(CandidateTest, StopsWhenASiblingHasWon) {
   const uint64_t epoch = asking();
-  ownership_.set_claim(node(11), {epoch + 1, {{100, 199}}});
+  ownership_.set_claim(node(11), {epoch + 1, {{100, 199}}}, kLinger);
   tell(2, Vote{epoch}, 1003);
   tell(3, Vote{epoch}, 1003);
   tell(4, Vote{epoch}, 1003);
@@ -403,7 +404,7 @@ TEST_F(CandidateTest, ElectorateThatChangesIsAskedAnewInANewEpoch) {
   const uint64_t epoch = asking();
   tell(2, Vote{epoch}, 1003);
   tell(3, Vote{epoch}, 1003);
-  ownership_.set_claim(node(6), {7, {{600, 699}}});
+  ownership_.set_claim(node(6), {7, {{600, 699}}}, kLinger);
   sent_.clear();
   tick(1004);
   const auto requests = sent<VoteRequest>();
@@ -416,7 +417,7 @@ TEST_F(CandidateTest, ElectorateThatChangesIsAskedAnewInANewEpoch) {
 
 TEST_F(CandidateTest, SlotsThatMovedAwayMeanwhileAreNotTaken) {
   asking();
-  ownership_.set_claim(node(2), {8, {{150, 150}, {200, 299}}});
+  ownership_.set_claim(node(2), {8, {{150, 150}, {200, 299}}}, kLinger);
   sent_.clear();
   tick(1003);
   const auto requests = sent<VoteRequest>();

@@ -11,6 +11,7 @@ constexpr TimeMs kTickMs = 10;
 constexpr TimeMs kGossipMs = 40;
 constexpr size_t kFanOut = 3;
 constexpr TimeMs kFaultMs = 150;
+constexpr TimeMs kLingerMs = 400;
 
 }  // namespace
 
@@ -406,7 +407,7 @@ bool ElectionSimulation::receive_record(SimNode& node, const RecordPtr& record) 
   RecordPtr& known = node.records[record->id];
   if (known != nullptr && record->version <= known->version) return false;
   known = record;
-  node.ownership->set_claim(record->id, record->claim);
+  node.ownership->set_claim(record->id, record->claim, now_ + kLingerMs);
   // A replica of a replica follows the primary of both.
   if (node.primary == record->id && record->primary && record->primary != node.id) {
     become_replica(node, record->primary);

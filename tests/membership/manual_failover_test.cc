@@ -11,6 +11,7 @@ namespace {
 
 using testing::FakeView;
 using testing::lineage;
+using testing::kLinger;
 using testing::node;
 
 // One node's election, in a cluster of primaries 1, 2 and 3 and a replica 11 of 1.
@@ -31,7 +32,7 @@ struct Node {
         EXPECT_TRUE(ownership.set_config_epoch(i, false).ok());
         EXPECT_TRUE(ownership.add_slots(fact.slots).ok());
       } else {
-        ownership.set_claim(node(i), fact);
+        ownership.set_claim(node(i), fact, kLinger);
       }
     }
     take();
@@ -114,7 +115,7 @@ TEST(ManualFailover, PausesThePrimaryAndTakesOverAtItsOffset) {
   ready = replica.tick(46);
   EXPECT_TRUE(ready.send.empty() && ready.events.empty());
 
-  primary.ownership.set_claim(node(11), replica.ownership.claim());
+  primary.ownership.set_claim(node(11), replica.ownership.claim(), kLinger);
   EXPECT_TRUE(primary.tick(60).resume_writes) << "clients are sent to the new owner";
 }
 
@@ -231,7 +232,7 @@ TEST(ManualFailover, IsRefusedToAPrimaryAndWhereThereAreNoSlots) {
        {FailoverMode::kDefault, FailoverMode::kForce, FailoverMode::kTakeover}) {
     EXPECT_TRUE(primary.election.start_manual(mode, 0).is(StatusCode::kInvalidArgument));
   }
-  replica.ownership.set_claim(node(1), {1, {}});
+  replica.ownership.set_claim(node(1), {1, {}}, kLinger);
   for (const FailoverMode mode :
        {FailoverMode::kDefault, FailoverMode::kForce, FailoverMode::kTakeover}) {
     EXPECT_TRUE(replica.election.start_manual(mode, 0).is(StatusCode::kNotFound));

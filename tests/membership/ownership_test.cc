@@ -8,6 +8,7 @@
 namespace syntropy {
 namespace {
 
+using testing::kLinger;
 using testing::node;
 
 OwnershipState claiming(uint64_t epoch, SlotRanges slots) {
@@ -90,7 +91,7 @@ TEST(Ownership, ClaimsWhatWasStored) {
 TEST(Ownership, LostToAHigherEpochIsGivenUpAtOnce) {
   Ownership own(node(2), claiming(5, {{0, 9}}));
   own.take_ready();
-  own.set_claim(node(1), {6, {{5, 9}}});
+  own.set_claim(node(1), {6, {{5, 9}}}, kLinger);
   EXPECT_FALSE(own.owns(5));
   EXPECT_EQ(own.claim(), (SlotsFact{5, {{0, 4}}}));
   const OwnershipReady ready = own.take_ready();
@@ -106,7 +107,7 @@ TEST(Ownership, LostToAHigherEpochIsGivenUpAtOnce) {
 TEST(Ownership, PrimaryThatLostItsLastSlotFollowsTheNewOwner) {
   Ownership own(node(2), claiming(5, {{0, 9}}));
   own.take_ready();
-  own.set_claim(node(1), {6, {{0, 9}}});
+  own.set_claim(node(1), {6, {{0, 9}}}, kLinger);
   EXPECT_EQ(own.take_ready().follow, node(1));
   EXPECT_TRUE(own.state().slots.empty());
 }
@@ -125,18 +126,18 @@ TEST(Ownership, RestartedWithAClaimThatWasLostMeanwhileFollowsTheNewOwner) {
 TEST(Ownership, ReplicaFollowsWhoeverTookItsPrimarysSlots) {
   Ownership own(node(3), {});
   own.set_primary(node(2));
-  own.set_claim(node(2), {5, {{0, 9}}});
-  own.set_claim(node(1), {6, {{0, 4}}});
+  own.set_claim(node(2), {5, {{0, 9}}}, kLinger);
+  own.set_claim(node(1), {6, {{0, 4}}}, kLinger);
   EXPECT_FALSE(own.take_ready().follow) << "its primary owns slots still";
-  own.set_claim(node(1), {6, {{0, 9}}});
+  own.set_claim(node(1), {6, {{0, 9}}}, kLinger);
   EXPECT_EQ(own.take_ready().follow, node(1));
 }
 
 TEST(Ownership, ReplicaStaysWhenItsPrimaryGaveItsSlotsUpToNobody) {
   Ownership own(node(3), {});
   own.set_primary(node(2));
-  own.set_claim(node(2), {5, {{0, 9}}});
-  own.set_claim(node(2), {5, {}});
+  own.set_claim(node(2), {5, {{0, 9}}}, kLinger);
+  own.set_claim(node(2), {5, {}}, kLinger);
   EXPECT_FALSE(own.take_ready().follow);
 }
 
@@ -144,9 +145,9 @@ TEST(Ownership, WithoutReplicaMigrationOnlyAFailoverIsFollowed) {
   for (const bool failover : {false, true}) {
     Ownership own(node(2), claiming(5, {{0, 9}}));
     own.allow_replica_migration(false);
-    if (!failover) own.set_claim(node(1), {6, {{100, 109}}});
+    if (!failover) own.set_claim(node(1), {6, {{100, 109}}}, kLinger);
     own.take_ready();
-    own.set_claim(node(1), {7, failover ? SlotRanges{{0, 9}} : SlotRanges{{0, 9}, {100, 109}}});
+    own.set_claim(node(1), {7, failover ? SlotRanges{{0, 9}} : SlotRanges{{0, 9}, {100, 109}}}, kLinger);
     EXPECT_EQ(own.take_ready().follow, failover ? node(1) : NodeId());
     EXPECT_TRUE(own.state().slots.empty());
   }
@@ -154,7 +155,7 @@ TEST(Ownership, WithoutReplicaMigrationOnlyAFailoverIsFollowed) {
 
 TEST(Ownership, EqualEpochsTheGreaterIdKeepsItsEpoch) {
   Ownership own(node(2), claiming(5, {{0, 9}}));
-  own.set_claim(node(1), {5, {{10, 19}}});
+  own.set_claim(node(1), {5, {{10, 19}}}, kLinger);
   own.take_ready();
   EXPECT_EQ(own.config_epoch(), 5u);
 }
@@ -162,7 +163,7 @@ TEST(Ownership, EqualEpochsTheGreaterIdKeepsItsEpoch) {
 TEST(Ownership, EqualEpochsTheSmallerIdTakesANewOneWithoutTheSlotsThatBothClaim) {
   Ownership own(node(2), claiming(5, {{0, 9}}));
   own.take_ready();
-  own.set_claim(node(3), {5, {{5, 19}}});
+  own.set_claim(node(3), {5, {{5, 19}}}, kLinger);
   EXPECT_TRUE(own.take_ready().persist);
   EXPECT_EQ(own.claim(), (SlotsFact{6, {{0, 4}}}));
   EXPECT_EQ(own.map().owner(5), node(3));
@@ -174,7 +175,7 @@ TEST(Ownership, EqualEpochsOfManyAreResolvedInOneStep) {
   for (uint16_t i = 0; i < kNodes; ++i) {
     Ownership own(node(i), claiming(0, {{i, i}}));
     for (uint16_t other = 0; other < kNodes; ++other)
-      own.set_claim(node(other), {0, {{other, other}}});
+      own.set_claim(node(other), {0, {{other, other}}}, kLinger);
     own.take_ready();
     epochs.insert(own.config_epoch());
   }
@@ -185,18 +186,18 @@ TEST(Ownership, EqualEpochsOfManyAreResolvedInOneStep) {
 
 TEST(Ownership, EqualEpochOfANodeWithoutSlotsIsNoCollision) {
   Ownership empty(node(1), claiming(5, {}));
-  empty.set_claim(node(2), {5, {{0, 9}}});
+  empty.set_claim(node(2), {5, {{0, 9}}}, kLinger);
   empty.take_ready();
   EXPECT_EQ(empty.config_epoch(), 5u);
   Ownership own(node(1), claiming(5, {{10, 19}}));
-  own.set_claim(node(2), {5, {}});
+  own.set_claim(node(2), {5, {}}, kLinger);
   own.take_ready();
   EXPECT_EQ(own.config_epoch(), 5u);
 }
 
 TEST(Ownership, FirstClaimUnderAnEpochInUseTakesANewOne) {
   Ownership own(node(1), {});
-  own.set_claim(node(2), {0, {{0, 9}}});
+  own.set_claim(node(2), {0, {{0, 9}}}, kLinger);
   ASSERT_TRUE(own.add_slots({{10, 19}}).ok());
   own.take_ready();
   EXPECT_EQ(own.config_epoch(), 1u);
@@ -206,7 +207,7 @@ TEST(Ownership, FirstClaimUnderAnEpochInUseTakesANewOne) {
 TEST(Ownership, EpochsOfOthersRaiseTheCurrentOneAndAreNotAReasonToStore) {
   Ownership own(node(1), {});
   own.take_ready();
-  own.set_claim(node(2), {9, {}});
+  own.set_claim(node(2), {9, {}}, kLinger);
   EXPECT_EQ(own.current_epoch(), 9u);
   own.observe_epoch(12);
   own.observe_epoch(11);
@@ -217,7 +218,7 @@ TEST(Ownership, EpochsOfOthersRaiseTheCurrentOneAndAreNotAReasonToStore) {
 TEST(Ownership, NextEpochVoteAndWinAreStoredFirst) {
   Ownership own(node(1), {});
   own.set_primary(node(2));
-  own.set_claim(node(2), {4, {{0, 9}}});
+  own.set_claim(node(2), {4, {{0, 9}}}, kLinger);
   own.take_ready();
   EXPECT_EQ(own.next_epoch(), 5u);
   EXPECT_TRUE(own.take_ready().persist);
@@ -237,7 +238,7 @@ TEST(Ownership, NextEpochVoteAndWinAreStoredFirst) {
 
 TEST(Ownership, RestoredFromAnOldDiskVotesForNoEpochThatItMayHaveVotedIn) {
   Ownership own(node(1), claiming(3, {{0, 9}}));
-  own.set_claim(node(2), {8, {{5, 5}}});
+  own.set_claim(node(2), {8, {{5, 5}}}, kLinger);
   own.restore_claim({7, {{0, 4}, {20, 29}}});
   EXPECT_EQ(own.claim(), (SlotsFact{7, {{0, 4}, {20, 29}}}));
   EXPECT_EQ(own.state().last_vote_epoch, 8u);
@@ -259,9 +260,9 @@ TEST(Ownership, WhatIsGivenStaysClaimedUntilItIsTaken) {
   EXPECT_TRUE(ready.view_changed);
   EXPECT_FALSE(ready.publish) << "who takes its place takes them too";
   EXPECT_TRUE(own.owns(3));
-  own.set_claim(node(1), {6, {{3, 3}}});
+  own.set_claim(node(1), {6, {{3, 3}}}, kLinger);
   EXPECT_EQ(own.state().given, (SlotRanges{{4, 4}}));
-  own.set_claim(node(1), {6, {{3, 4}}});
+  own.set_claim(node(1), {6, {{3, 4}}}, kLinger);
   EXPECT_TRUE(own.state().given.empty());
   EXPECT_FALSE(own.state().given_to);
   EXPECT_EQ(own.state().spare, (SlotRanges{{3, 4}})) << "the other has it all";
@@ -272,7 +273,7 @@ TEST(Ownership, WhatIsGivenStaysClaimedUntilItIsTaken) {
 TEST(Ownership, WhatWasLostWithoutHavingBeenGivenIsNotSpare) {
   Ownership own(node(2), claiming(5, {{0, 9}}));
   own.give({{3, 4}}, node(100));
-  own.set_claim(node(1), {6, {{4, 6}}});
+  own.set_claim(node(1), {6, {{4, 6}}}, kLinger);
   EXPECT_EQ(own.state().spare, (SlotRanges{{4, 4}}));
   EXPECT_EQ(own.state().given, (SlotRanges{{3, 3}}));
   EXPECT_TRUE(own.owns(3));
@@ -280,7 +281,7 @@ TEST(Ownership, WhatWasLostWithoutHavingBeenGivenIsNotSpare) {
 
 TEST(Ownership, WhatIsTakenIsClaimedUnderANewEpochAndSpareNoMore) {
   Ownership own(node(2), claiming(5, {{0, 9}}));
-  own.set_claim(node(1), {7, {{20, 29}}});
+  own.set_claim(node(1), {7, {{20, 29}}}, kLinger);
   own.add_spare({{0, 3}, {20, 25}});
   EXPECT_EQ(own.state().spare, (SlotRanges{{20, 25}})) << "rows of its own slots aren't";
   own.take_ready();
@@ -302,7 +303,7 @@ TEST(Ownership, WhatAPromotedReplicaHoldsIsNotKnownToBeSpare) {
 
 TEST(OwnershipCommands, AddSlotsTakesOnlyThoseWithoutOwner) {
   Ownership own(node(1), {});
-  own.set_claim(node(2), {1, {{5, 5}}});
+  own.set_claim(node(2), {1, {{5, 5}}}, kLinger);
   EXPECT_TRUE(own.add_slots({{0, 9}}).is(StatusCode::kAlreadyExists));
   EXPECT_TRUE(own.state().slots.empty());
   own.take_ready();
@@ -315,7 +316,7 @@ TEST(OwnershipCommands, AddSlotsTakesOnlyThoseWithoutOwner) {
 
 TEST(OwnershipCommands, DelSlotsGivesUpItsOwnAndUnassignsOthersInThisViewForAWhile) {
   Ownership own(node(1), claiming(5, {{0, 9}}));
-  own.set_claim(node(2), {4, {{10, 19}}});
+  own.set_claim(node(2), {4, {{10, 19}}}, kLinger);
   EXPECT_TRUE(own.del_slots({{19, 20}}, 100).is(StatusCode::kNotFound));
   EXPECT_TRUE(own.owns(9));
   own.take_ready();
@@ -332,7 +333,7 @@ TEST(OwnershipCommands, DelSlotsGivesUpItsOwnAndUnassignsOthersInThisViewForAWhi
 
 TEST(OwnershipCommands, DelSlotsThenAddSlotsTakesASlotFromItsOwner) {
   Ownership own(node(1), claiming(5, {{0, 9}}));
-  own.set_claim(node(2), {7, {{10, 19}}});
+  own.set_claim(node(2), {7, {{10, 19}}}, kLinger);
   ASSERT_TRUE(own.del_slots({{10, 10}}, 100).ok());
   ASSERT_TRUE(own.add_slots({{10, 10}}).ok());
   EXPECT_EQ(own.config_epoch(), 8u) << "under its old epoch the claim would lose";
@@ -377,13 +378,13 @@ TEST(OwnershipCommands, SetSlotMigratingAndImportingAndStable) {
 TEST(OwnershipCommands, MigrationEndsWithTheSlot) {
   Ownership own(node(1), claiming(5, {{0, 9}}));
   ASSERT_TRUE(own.set_migrating(9, node(2)).ok());
-  own.set_claim(node(2), {6, {{9, 9}}});
+  own.set_claim(node(2), {6, {{9, 9}}}, kLinger);
   EXPECT_TRUE(own.state().migrating.empty());
 }
 
 TEST(OwnershipCommands, SetSlotNodeOfAnImportedSlotTakesANewEpoch) {
   Ownership target(node(1), claiming(5, {{0, 9}}));
-  target.set_claim(node(2), {5 - 1, {{10, 19}}});
+  target.set_claim(node(2), {5 - 1, {{10, 19}}}, kLinger);
   target.observe_epoch(6);
   ASSERT_TRUE(target.set_importing(10, node(2)).ok());
   target.set_owner(10, node(1), 100);
@@ -398,22 +399,61 @@ TEST(OwnershipCommands, SetSlotNodeAtTheSourcePointsToTheTargetUntilThatHasIt) {
   ASSERT_TRUE(source.set_migrating(10, node(1)).ok());
   source.set_owner(10, node(1), 100);
   EXPECT_EQ(source.map().owner(10), node(1)) << "before the target's claim arrives";
-  EXPECT_EQ(source.claim().slots.text(), "10-19") << "nobody sees it without an owner";
+  EXPECT_EQ(source.claim().slots.text(), "11-19") << "at once: it may serve it no more";
   EXPECT_TRUE(source.state().migrating.empty());
   const OwnershipReady ready = source.take_ready();
-  EXPECT_TRUE(ready.view_changed);
+  EXPECT_TRUE(ready.persist && ready.publish && ready.view_changed);
   EXPECT_FALSE(ready.follow);
-  source.set_claim(node(1), {6, {{10, 10}}});
-  EXPECT_EQ(source.claim().slots.text(), "11-19");
+  source.set_claim(node(1), {6, {{10, 10}}}, kLinger);
   source.tick(100);
   EXPECT_EQ(source.map().owner(10), node(1));
 }
 
-TEST(OwnershipCommands, SetSlotNodeAtTheSourceComesToNothingWithoutTheTarget) {
+TEST(OwnershipCommands, ASlotThatAnOperatorGaveAwayIsNotTakenBackByALaterEpoch) {
+  Ownership source(node(2), claiming(5, {{10, 19}}));
+  source.set_owner(10, node(1), 100);
+  source.take({{30, 39}});  // before the target's claim arrives
+  source.set_claim(node(1), {6, {{10, 10}}}, kLinger);
+  EXPECT_EQ(source.claim(), (SlotsFact{6, {{11, 19}, {30, 39}}}));
+  EXPECT_EQ(source.map().owner_by_claims(10), node(1));
+}
+
+TEST(OwnershipCommands, WhatAnOperatorGaveAwayHasNoOwnerWithoutTheTarget) {
   Ownership source(node(2), claiming(5, {{10, 19}}));
   source.set_owner(10, node(1), 100);
   source.tick(100);
-  EXPECT_TRUE(source.owns(10));
+  EXPECT_FALSE(source.map().owner(10));
+}
+
+TEST(Ownership, WhatIsGivenUpLingersUntilTheNextOwnerIsHeardOf) {
+  Ownership third(node(3), claiming(5, {{0, 9}}));
+  third.set_claim(node(2), {4, {{10, 19}}}, 100);
+  third.set_claim(node(2), {4, {{12, 19}}}, 100);  // no more 10 and 11
+  EXPECT_EQ(third.map().owner(10), node(2));
+  EXPECT_FALSE(third.map().owner_by_claims(10));
+  EXPECT_TRUE(third.add_slots({{11, 11}}).ok()) << "it may be assigned";
+  EXPECT_EQ(third.map().owner(11), node(3));
+  third.set_claim(node(1), {6, {{10, 10}}}, 100);
+  EXPECT_EQ(third.map().owner(10), node(1));
+  third.set_claim(node(1), {6, {}}, 200);
+  third.tick(199);
+  EXPECT_EQ(third.map().owner(10), node(1));
+  third.take_ready();
+  third.tick(200);
+  EXPECT_FALSE(third.map().owner(10));
+  EXPECT_TRUE(third.take_ready().view_changed);
+}
+
+TEST(Ownership, AnOperatorsWordGoesBeforeWhatLingers) {
+  Ownership third(node(3), claiming(5, {{0, 9}}));
+  third.set_claim(node(2), {4, {{10, 19}}}, kLinger);
+  third.set_owner(10, node(1), 100);
+  third.set_claim(node(2), {4, {{11, 19}}}, kLinger);
+  EXPECT_EQ(third.map().owner(10), node(1));
+  third.tick(kLinger);
+  EXPECT_EQ(third.map().owner(10), node(1));
+  third.remove(node(1));
+  EXPECT_FALSE(third.map().owner(10)) << "nobody lingers for one who is forgotten";
 }
 
 TEST(OwnershipCommands, SetSlotNodeOfTheLastSlotMakesTheSourceFollow) {
@@ -421,15 +461,15 @@ TEST(OwnershipCommands, SetSlotNodeOfTheLastSlotMakesTheSourceFollow) {
     Ownership source(node(2), claiming(5, {{10, 10}}));
     source.allow_replica_migration(migration);
     source.set_owner(10, node(1), 100);
-    EXPECT_FALSE(source.take_ready().follow);
-    source.set_claim(node(1), {6, {{10, 10}, {12, 13}}});
     EXPECT_EQ(source.take_ready().follow, migration ? node(1) : NodeId());
+    source.set_claim(node(1), {6, {{10, 10}, {12, 13}}}, kLinger);
+    EXPECT_FALSE(source.take_ready().follow);
   }
 }
 
 TEST(OwnershipCommands, SetSlotNodeAtAThirdNodeIsAHint) {
   Ownership third(node(3), claiming(5, {{0, 9}}));
-  third.set_claim(node(2), {4, {{10, 19}}});
+  third.set_claim(node(2), {4, {{10, 19}}}, kLinger);
   third.take_ready();
   third.set_owner(10, node(1), 100);
   EXPECT_EQ(third.map().owner(10), node(1));

@@ -264,6 +264,34 @@ TEST(SlotMapHint, ExpiresAtItsTime) {
   EXPECT_EQ(map.next_hint_expiry(), UINT64_MAX);
 }
 
+TEST(SlotMapHint, OutlivesTheClaimOfTheLastOwner) {
+  SlotMap map;
+  map.set_claim(node(1), 1, {{0, 9}});
+  map.hint({{4, 5}}, node(2), 100);
+  map.set_claim(node(1), 1, {{0, 4}});
+  EXPECT_EQ(map.owner(5), node(2)) << "nobody has it by claims yet";
+  map.set_claim(node(3), 2, {{5, 5}});
+  EXPECT_EQ(map.owner(5), node(3));
+}
+
+TEST(SlotMapHint, LingersWhereNobodyHasTheSlotOrIsHinted) {
+  SlotMap map;
+  map.set_claim(node(1), 1, {{0, 3}});
+  map.hint({{4, 4}}, node(2), 100);
+  map.linger({{2, 6}}, node(3), 50);
+  EXPECT_EQ(map.owner(3), node(1));
+  EXPECT_EQ(map.owner(4), node(2));
+  EXPECT_EQ(map.owner(5), node(3));
+  EXPECT_FALSE(map.owner_by_claims(5));
+  EXPECT_FALSE(map.complete());
+  EXPECT_EQ(map.first_with_owner({{5, 6}}, true), std::nullopt) << "it may be assigned";
+  ASSERT_EQ(map.view().size(), 3u);
+  EXPECT_EQ(map.view()[2].range, (SlotRange{5, 6})) << "side by side they are one";
+  EXPECT_TRUE(map.expire_hints(50));
+  EXPECT_FALSE(map.owner(5));
+  EXPECT_TRUE(map.has_hints());
+}
+
 TEST(SlotMapHint, IsNoneWhereItSaysWhatTheClaimsSay) {
   SlotMap map;
   map.set_claim(node(1), 1, {{0, 9}});

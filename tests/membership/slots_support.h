@@ -14,6 +14,9 @@
 
 namespace syntropy::testing {
 
+/// How long what was given up lingers.
+inline constexpr TimeMs kLinger = 50;
+
 /// Nodes are ordered as their numbers.
 inline NodeId node(uint32_t number) {
   std::string bytes(NodeId::kBytes, '\0');

@@ -8,6 +8,7 @@ namespace syntropy {
 namespace {
 
 using testing::FakeView;
+using testing::kLinger;
 using testing::node;
 
 constexpr uint32_t kTimeout = 1000;
@@ -20,8 +21,8 @@ class VoterTest : public ::testing::Test {
     view_.self = node(3);
     view_.primaries = {{node(11), node(1)}, {node(12), node(1)}, {node(21), node(2)}};
     view_.fail = {node(1)};
-    ownership_.set_claim(node(1), {1, {{0, 99}}});
-    ownership_.set_claim(node(2), {2, {{100, 199}}});
+    ownership_.set_claim(node(1), {1, {{0, 99}}}, kLinger);
+    ownership_.set_claim(node(2), {2, {{100, 199}}}, kLinger);
     ownership_.take_ready();
   }
 
@@ -94,13 +95,13 @@ TEST_F(VoterTest, VotesForNobodyElseWhileItDoesNotKnowHowAnElectionEnded) {
 
 TEST_F(VoterTest, IsFreeAgainOnceTheWinnerClaims) {
   EXPECT_EQ(answer(11, request(4)), 0);
-  ownership_.set_claim(node(11), {4, {{0, 99}}});
+  ownership_.set_claim(node(11), {4, {{0, 99}}}, kLinger);
   EXPECT_EQ(answer(21, request_of_2(5)), 0);
 }
 
 TEST_F(VoterTest, IsFreeAgainOnceTheSlotsWentToAnother) {
   EXPECT_EQ(answer(11, request(4)), 0);
-  ownership_.set_claim(node(12), {5, {{0, 99}}});
+  ownership_.set_claim(node(12), {5, {{0, 99}}}, kLinger);
   EXPECT_EQ(answer(21, request_of_2(6)), 0);
 }
 
@@ -117,7 +118,7 @@ TEST_F(VoterTest, ElectionIsOpenUntilItIsKnownHowItEnded) {
   EXPECT_EQ(answer(11, request(4)), 0);
   EXPECT_TRUE(voter_.election_open(node(1)));
   EXPECT_FALSE(voter_.election_open(node(2)));
-  ownership_.set_claim(node(11), {4, {{0, 99}}});
+  ownership_.set_claim(node(11), {4, {{0, 99}}}, kLinger);
   EXPECT_FALSE(voter_.election_open(node(1))) << "won, and the map says so";
 }
 
@@ -127,7 +128,7 @@ TEST_F(VoterTest, ElectionIsOverWhenTheCandidateWithdrewOrTheClaimRose) {
   EXPECT_FALSE(voter_.election_open(node(1)));
   EXPECT_EQ(answer(11, request(5)), 0);
   EXPECT_TRUE(voter_.election_open(node(1)));
-  ownership_.set_claim(node(1), {6, {{0, 99}}});
+  ownership_.set_claim(node(1), {6, {{0, 99}}}, kLinger);
   EXPECT_FALSE(voter_.election_open(node(1)));
 }
 
@@ -160,7 +161,7 @@ TEST_F(VoterTest, OwnerThatAsksForItsOwnSlotsIsRefusedWhileACandidateMayHaveThem
   view_.fail.insert(node(11));
   EXPECT_EQ(answer(1, request(6), 10 * kTimeout), 0);
   EXPECT_TRUE(voter_.election_open(node(1))) << "it hasn't claimed them yet";
-  ownership_.set_claim(node(1), {6, {{0, 99}}});
+  ownership_.set_claim(node(1), {6, {{0, 99}}}, kLinger);
   EXPECT_FALSE(voter_.election_open(node(1)));
 }
 
@@ -194,7 +195,7 @@ TEST_F(VoterTest, ElectionIsOpenAcrossARestart) {
   voter.votes_due(50, kTimeout);
   EXPECT_TRUE(voter.election_open(node(1)));
   EXPECT_EQ(voter.next_deadline(), 50 + 100u) << "a reminder";
-  restarted.set_claim(node(11), {4, {{0, 99}}});
+  restarted.set_claim(node(11), {4, {{0, 99}}}, kLinger);
   EXPECT_FALSE(voter.election_open(node(1)));
 }
 
@@ -224,7 +225,7 @@ TEST_F(VoterTest, RefusesAnEpochBelowThatOfItsLastVote) {
 }
 
 TEST_F(VoterTest, RefusesAnEpochThatIsNotAboveAllClaims) {
-  ownership_.set_claim(node(2), {7, {{100, 199}}});
+  ownership_.set_claim(node(2), {7, {{100, 199}}}, kLinger);
   EXPECT_EQ(answer(11, request(7)), reason(RefusalReason::kStaleEpoch));
   EXPECT_EQ(answer(11, request(8)), 0);
 }
@@ -291,7 +292,7 @@ TEST_F(VoterTest, VotesForTheSiblingOnceTheFirstFailed) {
 }
 
 TEST_F(VoterTest, RefusesSlotsThatWentToAHigherEpochMeanwhile) {
-  ownership_.set_claim(node(2), {4, {{99, 199}}});
+  ownership_.set_claim(node(2), {4, {{99, 199}}}, kLinger);
   EXPECT_EQ(answer(11, request(5)), reason(RefusalReason::kStaleClaim));
   VoteRequest rest = request(5);
   rest.slots = std::make_shared<const SlotRanges>(SlotRanges{{0, 98}});
@@ -300,8 +301,8 @@ TEST_F(VoterTest, RefusesSlotsThatWentToAHigherEpochMeanwhile) {
 
 TEST_F(VoterTest, DoesNotMindAHigherClaimThatOwnsNoneOfTheSlots) {
   // 2 claims slot 0 under epoch 2, which loses to 1 under 9; 1's epoch is the one that counts.
-  ownership_.set_claim(node(1), {9, {{0, 99}}});
-  ownership_.set_claim(node(2), {2, {{0, 0}, {100, 199}}});
+  ownership_.set_claim(node(1), {9, {{0, 99}}}, kLinger);
+  ownership_.set_claim(node(2), {2, {{0, 0}, {100, 199}}}, kLinger);
   VoteRequest of_nine = request(10);
   of_nine.primary_epoch = 9;
   EXPECT_EQ(answer(11, of_nine), 0);

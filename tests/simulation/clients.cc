@@ -1,6 +1,7 @@
 // The clients of the simulation: they write where they find a node that would serve them, the old
 // primary as gladly as the new one.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "storage/base/slot.h"
@@ -12,16 +13,30 @@ namespace {
 constexpr uint64_t kKeys = 40;     // of each kind
 constexpr uint64_t kCounters = 9;  // that are only ever incremented
 constexpr TimeMs kAcksTimeoutMs = 800;
+constexpr const char* kKinds[] = {"k", "m", "n"};
+
+uint64_t keys_of(uint64_t kind) { return kind == 2 ? kCounters : kKeys; }
 
 }  // namespace
+
+const std::set<uint16_t>& Simulation::slots_of_clients() {
+  static const std::set<uint16_t> kSlots = [] {
+    std::set<uint16_t> slots;
+    for (size_t kind = 0; kind < std::size(kKinds); ++kind) {
+      for (uint64_t i = 0; i < keys_of(kind); ++i) {
+        slots.insert(slot_of(kKinds[kind] + std::to_string(i)));
+      }
+    }
+    return slots;
+  }();
+  return kSlots;
+}
 
 void Simulation::client() {
   if (!troubled_ || over()) return;
   in(1 + random_.below(20), [this] { client(); });
-  constexpr const char* kKinds[] = {"k", "m", "n"};
   const uint64_t kind = random_.below(3);
-  const std::string key =
-      kKinds[kind] + std::to_string(random_.below(kind == 2 ? kCounters : kKeys));
+  const std::string key = kKinds[kind] + std::to_string(random_.below(keys_of(kind)));
   SimNode* server = choose_server(slot_of(key));
   if (server == nullptr) {
     ++figures_.refused;

@@ -31,6 +31,25 @@ void Observer::look(SimNode& node, bool took_over) {
   if (!node.up()) return;
   if (!took_over) look_at_claims(node);
   look_at_log(node);
+  look_at_routing(node);
+}
+
+void Observer::restarted(SimNode& node) {
+  checked_.erase(node.index());
+  complete_.erase(node.index());
+}
+
+void Observer::look_at_routing(SimNode& node) {
+  const std::shared_ptr<const Routing> routing = node.cluster().gate().routing();
+  std::shared_ptr<const Routing>& complete = complete_[node.index()];
+  if (routing == complete || routing == nullptr) return;
+  const auto nobody = std::find(routing->owner.begin(), routing->owner.end(), Routing::kNobody);
+  if (nobody == routing->owner.end()) {
+    complete = routing;
+  } else if (complete != nullptr && !left_.contains(node.index()) && node.with_majority()) {
+    violation_(node.name() + " sees slot " + std::to_string(nobody - routing->owner.begin()) +
+               " without an owner, which had one");
+  }
 }
 
 void Observer::look_at_claims(SimNode& node) {

@@ -5,6 +5,7 @@
 //   claims     a slot has one claimant per epoch
 //   log        one (lineage, offset) stands for one sequence of bytes, on all nodes, for ever
 //   service    once a node serves a slot under an epoch, none serves it under a lower one
+//   routing    a slot that had an owner in the eyes of a node's clients has one
 //
 // Thread safety: none.
 #pragma once
@@ -12,6 +13,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,7 +39,9 @@ class Observer {
   /// `took_over`: somebody was told to take slots without asking, so that epochs may be taken twice.
   void look(SimNode& node, bool took_over);
   /// The node has begun a new life: its log may have gone back.
-  void restarted(SimNode& node) { checked_.erase(node.index()); }
+  void restarted(SimNode& node);
+  /// Somebody has left the cluster, or is told so, and its slots with it.
+  void left(const SimNode& node) { left_.insert(node.index()); }
   /// The node's disk is another one: it may have forgotten votes, and what it wrote since.
   /// `known_epoch`: of a node's newest claim that any node knows. Of a later one nobody knows any
   /// more, so nobody can be held to it.
@@ -59,12 +64,15 @@ class Observer {
 
   void look_at_claims(SimNode& node);
   void look_at_log(SimNode& node);
+  void look_at_routing(SimNode& node);
 
   const Violation violation_;
   std::map<std::pair<NodeId, uint64_t>, NodeId> votes_;
   std::map<uint64_t, std::map<NodeId, SlotRanges>> claims_;  // by epoch
   std::map<LineageId, CanonicalLog> logs_;
   std::map<size_t, uint64_t> checked_;  // by node: its log is looked at up to here
+  std::map<size_t, std::shared_ptr<const Routing>> complete_;  // by node: the last one that was
+  std::set<size_t> left_;
   std::map<uint16_t, Service> service_;
 };
 

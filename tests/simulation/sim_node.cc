@@ -25,6 +25,7 @@ ClusterNodeOptions SimNode::cluster_options() {
   ClusterNodeOptions options;
   options.membership.detector.node_timeout = settings_.node_timeout;
   options.membership.software = "simulation";
+  if (settings_.no_linger) options.membership.linger_ms = 0;
   ReplicationSessionOptions session;
   session.stream = {.window_bytes = 8 * 1024, .piece_bytes = 2 * 1024, .retry_ms = 2000};
   session.store_bytes = 4 * 1024;
@@ -162,6 +163,10 @@ void SimNode::lose_rows(uint16_t first_slot, uint16_t last_slot, MemoryEngine* o
 }
 
 bool SimNode::clients_wait() const { return network_.now() < clients_wait_until_; }
+
+bool SimNode::with_majority() const {
+  return running() && cluster_->membership().health(network_.now()) != ClusterHealth::kCutOff;
+}
 
 bool SimNode::serves(uint16_t slot) const {
   if (!running() || clients_wait()) return false;

@@ -34,6 +34,7 @@ struct SimSettings {
   bool syncs_lie = false;      // nothing is ever durable but by the store of the cluster's state
   bool purge = false;          // compactions drop what is dead
   bool give_unproved = false;  // slots, without the rows in them
+  bool no_linger = false;      // slots that were given up have no owner at once
   bool trees_forget = false;   // what a row was before it was replaced
   MessageTrouble messages;
 };
@@ -94,6 +95,8 @@ class SimNode {
   const NodeId& id() const { return id_; }
   WriterId writer() const { return keyspace_->stats().writer_id; }
   bool clients_wait() const;
+  /// Not cut off, as far as it knows.
+  bool with_majority() const;
 
  private:
   ClusterNodeOptions cluster_options();

@@ -16,7 +16,7 @@ namespace {
 
 constexpr TimeMs kStartMs = 10'000;
 constexpr TimeMs kSetUpMs = 60'000;
-constexpr TimeMs kRestMs = 60'000;
+constexpr TimeMs kRestMs = 30'000;
 constexpr TimeMs kLookMs = 20;
 
 std::map<std::string, std::string> rows_of(Engine& engine) {
@@ -50,6 +50,7 @@ Simulation::Simulation(const SimulationOptions& options)
   settings_.syncs_lie = options.world_fault == WorldFault::kSyncsLie;
   settings_.purge = options.world_fault == WorldFault::kPurge;
   settings_.give_unproved = options.world_fault == WorldFault::kGiveUnproved;
+  settings_.no_linger = options.world_fault == WorldFault::kNoLinger;
   settings_.trees_forget = options.world_fault == WorldFault::kTreesForget;
   watch_.violation = [this](std::string what) { fail(std::move(what)); };
   watch_.sent = [this](SimNode& from, const NodeId& to, uint8_t type, std::string_view payload) {
@@ -271,7 +272,9 @@ std::string Simulation::unrest() {
     if (!node->cluster().mover().leaving().empty()) return node->name() + " moves slots";
     const OwnershipState& own = membership.epochs();
     if (!own.given.empty()) return node->name() + " has given slots that nobody took";
-    if (!membership.primary() && !own.spare.empty()) return node->name() + " has spare rows";
+    if (!membership.primary() && !own.spare.empty()) {
+      return node->name() + " has spare rows of " + own.spare.text();
+    }
     if (membership.slots().owns_slots(node->id())) {
       const uint16_t slot = membership.slots().slots_of(node->id()).ranges().front().first;
       if (!node->serves(slot)) return node->name() + " doesn't serve its slots";

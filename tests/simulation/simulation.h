@@ -34,6 +34,7 @@ enum class WorldFault : uint8_t {
   kSyncsLie,      // a sync says that it is done, and forgets everything at the loss of power
   kPurge,         // tombstones go at once, whoever may still have what they delete
   kGiveUnproved,  // slots are given away without the rows in them
+  kNoLinger,      // whose slot it was is forgotten before whose it is now is heard
   kTreesForget,   // trees keep what a row was before it was replaced
 };
 
@@ -111,6 +112,7 @@ class Simulation {
 
   // Clients (clients.cc).
   void client();
+  static const std::set<uint16_t>& slots_of_clients();
   SimNode* choose_server(uint16_t slot);
   void execute(SimNode& node, const std::string& key);
   void acknowledge(Ledger::Number number);
@@ -140,6 +142,10 @@ class Simulation {
   void set_clocks();
   void fail_over();
   void move_slots();
+  bool choose_primaries(SimNode** source, SimNode** target);
+  void set_slot();
+  void tell_owner(uint16_t slot, SimNode& owner, std::vector<SimNode*> to);
+  void assign_unowned();
   void forget_and_meet();
   void meet_forgotten();
   void employ_forgotten();
@@ -163,10 +169,11 @@ class Simulation {
   std::set<std::string> moved_;    // moves that came to their end
   std::vector<Trouble> troubles_;  // of this run
   bool troubled_ = false;
-  bool forced_ = false;          // a failover without the consent of the others was asked for
-  bool took_over_ = false;       // and one without asking anybody
-  std::set<size_t> forgotten_;   // nodes that were, at some time
-  std::vector<TimeMs> lost_at_;  // by node: when its disk lost something
+  std::set<uint16_t> set_slots_;  // by operators, one by one
+  bool forced_ = false;           // a failover without the consent of the others was asked for
+  bool took_over_ = false;        // and one without asking anybody
+  std::set<size_t> forgotten_;    // nodes that were, at some time
+  std::vector<TimeMs> lost_at_;   // by node: when its disk lost something
   std::map<size_t, std::string> traced_;
   std::set<size_t> dark_;  // nodes without power: cut off until they start
   std::vector<std::unique_ptr<MemoryEngine>> copies_;  // older disks, by node; null: none

@@ -29,6 +29,7 @@ void Simulation::choose_troubles() {
   }
   // Of a quarter of the runs, which doesn't depend on what else they have.
   if (options_.seed % 4 == 0) troubles_.push_back(&Simulation::lost_file);
+  if (options_.seed % 4 == 2) troubles_.push_back(&Simulation::set_slot);
   troubles_.push_back(&Simulation::heal_network);
   for (auto& node : nodes_) {
     node->clock().set_ahead_ms(static_cast<int64_t>(random_.below(400)) - 200);
@@ -55,6 +56,7 @@ void Simulation::end_trouble() {
   heal_network();
   for (TimeMs ms = 0; ms < 10'000; ms += 1000) in(ms, [this] { meet_forgotten(); });
   for (TimeMs ms = 5000; ms < 15'000; ms += 1000) in(ms, [this] { employ_forgotten(); });
+  in(5000, [this] { assign_unowned(); });
 }
 
 void Simulation::start_again(SimNode& node) {
@@ -322,6 +324,9 @@ void Simulation::fail_over() {
   if (!node.running() || !node.membership().primary()) return;
   FailoverMode mode = FailoverMode::kDefault;
   if (random_.one_in(4)) mode = random_.one_in(2) ? FailoverMode::kForce : FailoverMode::kTakeover;
+  // It may not know of a slot that its primary was just given, and would leave it there: two
+  // primaries of one shard, of which neither hands anything over.
+  if (mode == FailoverMode::kTakeover && !set_slots_.empty()) return;
   const Status begun = node.membership().fail_over(mode, network_.now());
   if (!begun.ok()) return;
   trace("failover to " + node.name() + ", mode " + std::to_string(static_cast<int>(mode)));
@@ -330,18 +335,27 @@ void Simulation::fail_over() {
   node.cluster().settle();
 }
 
-void Simulation::move_slots() {
+// Two, as the first sees it, of which the first has slots.
+bool Simulation::choose_primaries(SimNode** source, SimNode** target) {
   std::vector<SimNode*> primaries;
   for (auto& node : nodes_) {
     if (node->running() && !node->membership().primary()) primaries.push_back(node.get());
   }
-  if (primaries.size() < 2) return;
-  SimNode& node = *primaries[random_.below(primaries.size())];
-  SimNode& target = *primaries[random_.below(primaries.size())];
-  if (&node == &target) return;
+  if (primaries.size() < 2) return false;
+  *source = primaries[random_.below(primaries.size())];
+  *target = primaries[random_.below(primaries.size())];
+  if (*source == *target) return false;
+  const std::optional<MemberView> view = (*source)->membership().member((*target)->id());
+  return !(*source)->membership().epochs().slots.empty() && view && view->role.is_primary();
+}
+
+void Simulation::move_slots() {
+  SimNode* from = nullptr;
+  SimNode* to = nullptr;
+  if (!choose_primaries(&from, &to)) return;
+  SimNode& node = *from;
+  SimNode& target = *to;
   const SlotRanges own = node.membership().epochs().slots;
-  const std::optional<MemberView> view = node.membership().member(target.id());
-  if (own.empty() || !view || !view->role.is_primary()) return;
   // All of them, or those from one of the keys' slots on.
   SlotRanges slots = own;
   if (!random_.one_in(5)) {
@@ -356,6 +370,62 @@ void Simulation::move_slots() {
   node.cluster().settle();
 }
 
+// As redis-cli's reshard does with a slot that has no keys: all are told one by one whose it is, the
+// target and the source first. Some moves of the other kind begin in the midst of it.
+void Simulation::set_slot() {
+  SimNode* source = nullptr;
+  SimNode* target = nullptr;
+  if (took_over_ || !choose_primaries(&source, &target)) return;
+  const OwnershipState& own = source->membership().epochs();
+  const SlotRange range = own.slots.ranges()[random_.below(own.slots.ranges().size())];
+  const auto slot = static_cast<uint16_t>(range.first + random_.below(range.count()));
+  if (slots_of_clients().contains(slot) || own.given.contains(slot)) return;
+  if (source->cluster().mover().leaving().contains(slot)) return;
+  trace("slot " + std::to_string(slot) + " is set to be " + target->name() + "'s, was " +
+        source->name() + "'s");
+  const TimeMs now = network_.now();
+  if (!target->membership().set_slot_importing(slot, source->id(), now).ok()) return;
+  if (!source->membership().set_slot_migrating(slot, target->id(), now).ok()) return;
+  source->cluster().settle();
+  target->cluster().settle();
+  set_slots_.insert(slot);
+  std::vector<SimNode*> to = {target, source};
+  for (auto& node : nodes_) {
+    if (node.get() != source && node.get() != target) to.push_back(node.get());
+  }
+  if (random_.one_in(2)) in(random_.below(10), [this] { move_slots(); });
+  tell_owner(slot, *target, std::move(to));
+}
+
+void Simulation::tell_owner(uint16_t slot, SimNode& owner, std::vector<SimNode*> to) {
+  SimNode& node = *to.front();
+  to.erase(to.begin());
+  if (over() || !node.running() || node.membership().primary()) return;
+  if (node.cluster().mover().leaving().contains(slot)) return;
+  if (!node.membership().set_slot_owner(slot, owner.id(), network_.now()).ok()) return;
+  node.cluster().settle();
+  // Replicas aren't told.
+  std::erase_if(to,
+                [](SimNode* other) { return other->running() && other->membership().primary(); });
+  if (to.empty()) return;
+  in(random_.below(8), [this, slot, &owner, to] { tell_owner(slot, owner, to); });
+}
+
+// Whom such a slot was given to may have lost its disk before anybody heard of it: fix.
+void Simulation::assign_unowned() {
+  for (const uint16_t slot : set_slots_) {
+    const bool claimed = std::any_of(nodes_.begin(), nodes_.end(), [slot](const auto& node) {
+      return node->running() && node->membership().epochs().slots.contains(slot);
+    });
+    for (auto& node : nodes_) {
+      if (claimed || !node->running() || node->membership().primary()) continue;
+      (void)node->membership().add_slots({{slot, slot}}, network_.now());
+      node->cluster().settle();
+      break;
+    }
+  }
+}
+
 void Simulation::forget_and_meet() {
   SimNode& node = any_node();
   SimNode& other = any_node();
@@ -364,6 +434,7 @@ void Simulation::forget_and_meet() {
   trace(node.name() + " forgets " + other.name());
   node.cluster().settle();
   forgotten_.insert(other.index());
+  observer_.left(other);
   in(random_.below(3 * settings_.node_timeout), [this] { meet_forgotten(); });
 }
 

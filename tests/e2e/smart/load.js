@@ -91,7 +91,13 @@ async function main() {
     }
     await pause(ROUND_MS);
   }
-  for (const key of written.keys()) check(key, await client.get(key));
+  for (const key of written.keys()) {
+    try {
+      check(key, await client.get(key));
+    } catch (error) {
+      errors.push([Date.now(), `${key}: ${error.message}`]);
+    }
+  }
   process.stdout.write(`${JSON.stringify({ written: written.size, wrong, errors })}\n`);
   client.close();
   process.exit(0);

@@ -44,6 +44,10 @@ for ($number = 0; ; ++$number) {
     usleep(10000);
 }
 foreach (array_keys($written) as $key) {
-    check($cluster, $written, $key, $wrong);
+    try {
+        check($cluster, $written, $key, $wrong);
+    } catch (RedisException | RedisClusterException $error) {
+        $errors[] = [(int)(microtime(true) * 1000), "$key: " . $error->getMessage()];
+    }
 }
 echo json_encode(['written' => count($written), 'wrong' => $wrong, 'errors' => $errors]), "\n";

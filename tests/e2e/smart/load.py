@@ -48,7 +48,10 @@ def main():
         number += 1
         time.sleep(ROUND_S)
     for key in written:
-        check(key)
+        try:
+            check(key)
+        except (redis.RedisError, RedisClusterException) as error:
+            errors.append([int(time.time() * 1000), f"{key}: {type(error).__name__} {error}"])
     print(json.dumps({"written": len(written), "wrong": wrong, "errors": errors}))
 
 

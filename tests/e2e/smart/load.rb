@@ -31,5 +31,9 @@ until stopping
   number += 1
   sleep 0.01
 end
-written.each_key { |key| check.call(key) }
+written.each_key do |key|
+  check.call(key)
+rescue Redis::BaseError => e
+  errors << [(Time.now.to_f * 1000).to_i, "#{key}: #{e.class} #{e.message}"]
+end
 puts JSON.generate({ written: written.size, wrong: wrong, errors: errors })
