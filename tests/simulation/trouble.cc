@@ -430,6 +430,10 @@ void Simulation::forget_and_meet() {
   SimNode& node = any_node();
   SimNode& other = any_node();
   if (!node.running() || !other.running() || !other.membership().primary()) return;
+  // A move that waits for it would go on, and what it alone has would come too late.
+  for (const auto& mover : nodes_) {
+    if (mover->up() && !mover->cluster().mover().leaving().empty()) return;
+  }
   if (!node.membership().forget(other.id(), network_.now()).ok()) return;
   trace(node.name() + " forgets " + other.name());
   node.cluster().settle();
