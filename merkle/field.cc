@@ -80,16 +80,18 @@ uint64_t multiply(uint64_t a, uint64_t b) {
   return accelerated ? multiply_fast(a, b) : multiply_portably(a, b);
 }
 
-// a^(2^64 - 2), for a^(2^64 - 1) = 1. The exponent is 63 ones and a zero.
+// a^(2^64 - 2), for a^(2^64 - 1) = 1. The exponent is 63 ones and a zero: of k ones and m ones, k + m
+// ones are made by m squarings and one product (Itoh, Tsujii, "A Fast Algorithm for Computing
+// Multiplicative Inverses in GF(2^m) Using Normal Bases", 1988).
 uint64_t invert(uint64_t a) {
   assert(a != 0);
-  uint64_t power = 1;
-  uint64_t square = a;
-  for (int i = 1; i < 64; ++i) {
-    square = multiply(square, square);
-    power = multiply(power, square);
-  }
-  return power;
+  const auto ones = [](uint64_t upper, uint64_t lower, int count) {
+    for (int i = 0; i < count; ++i) upper = multiply(upper, upper);
+    return multiply(upper, lower);
+  };
+  uint64_t power = a;
+  for (const int count : {1, 3, 7, 15, 31}) power = ones(ones(power, power, count), a, 1);
+  return multiply(power, power);
 }
 
 namespace {

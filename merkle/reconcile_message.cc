@@ -53,6 +53,13 @@ class Writer {
       end = first + length;
     }
   }
+  // An odd one is followed by a count of 0 that isn't there.
+  void counts(const std::vector<uint8_t>& counts) {
+    varint(counts.size());
+    for (size_t i = 0; i < counts.size(); i += 2) {
+      u8(counts[i] | (i + 1 < counts.size() ? counts[i + 1] << 4 : 0));
+    }
+  }
   void rows(const std::vector<ReconcileRow>& rows) {
     varint(rows.size());
     for (const ReconcileRow& row : rows) {
@@ -115,6 +122,19 @@ class Reader {
     require(size <= reader_.rest().size());
     if (ok_) require(reader_.read_bytes(size, &value));
     return std::string(value);
+  }
+  std::vector<uint8_t> counts() {
+    std::vector<uint8_t> counts(count());
+    for (size_t i = 0; ok_ && i < counts.size(); i += 2) {
+      const uint8_t both = u8();
+      counts[i] = both & 15;
+      if (i + 1 < counts.size()) {
+        counts[i + 1] = both >> 4;
+      } else {
+        require(both < kCountModulus);
+      }
+    }
+    return counts;
   }
   Census census(unsigned level, unsigned bits) {
     std::string_view bytes;
@@ -190,6 +210,7 @@ struct RequestWriter {
     writer.u8(sums.level);
     writer.u8(sums.first);
     writer.u8(sums.words);
+    writer.u8(sums.counted ? 1 : 0);
     writer.nodes(sums.nodes);
     return writer.out;
   }
@@ -237,6 +258,7 @@ struct ReplyWriter {
   std::string operator()(const SumsReply& sums) const {
     Writer writer(Tag::kSums);
     writer.nodes(sums.missing);
+    writer.counts(sums.counts);
     for (const uint64_t word : sums.words) writer.fixed64(word);
     return writer.out;
   }
@@ -289,6 +311,7 @@ SumsRequest read_sums(Reader* reader) {
   sums.first = reader->u8();
   sums.words = reader->u8();
   reader->require(sums.words > 0 && sums.first + sums.words <= kSummaryWords);
+  sums.counted = reader->flag();
   sums.nodes = reader->nodes(nodes_of_level(sums.level));
   return sums;
 }
@@ -307,6 +330,7 @@ OpenReply read_open_reply(Reader* reader) {
 SumsReply read_sums_reply(Reader* reader) {
   SumsReply sums;
   sums.missing = reader->nodes(nodes_of_level(kDeepestLevel));
+  sums.counts = reader->counts();
   while (reader->ok() && !reader->at_end()) {
     sums.words.push_back(reader->fixed64());
     reader->require(sums.words.size() <= kMostItems * kSummaryWords);

@@ -3,7 +3,7 @@
 //
 //   Open     which slots, and the sum over their rows ─> equal; or our sum, and a coarse census
 //   Census   ─> some bits of every slot: where, and how much, differs
-//   Sums     nodes ─> words of their summaries
+//   Sums     nodes ─> words of their summaries, and if asked for how many rows each has, modulo 16
 //   List     nodes that are small or hopeless ─> their rows' elements
 //   Fetch    positions ─> the rows there, whole or just their marks
 //   Walk     a position to go on from ─> all rows from there on, as many as fit
@@ -13,14 +13,14 @@
 //
 //   request  := 1:u8 session slots rows:varint check:fixed64
 //             | 2:u8 session
-//             | 3:u8 session level:u8 first:u8 words:u8 nodes
+//             | 3:u8 session level:u8 first:u8 words:u8 counted:u8 nodes
 //             | 4:u8 session level:u8 checks:u8 nodes
 //             | 5:u8 session values:u8 positions
 //             | 6:u8 session from:varint
 //             | 7:u8 session rows
 //   reply    := 1:u8 equal:u8 (rows:varint check:fixed64 sum:fixed64*4 census)?
 //             | 2:u8 census
-//             | 3:u8 missing:nodes word:fixed64*
+//             | 3:u8 missing:nodes counts word:fixed64*
 //             | 4:u8 checks:u8 (count:varint (gap:varint check:fixed16?)*)*     one group a node
 //             | 5:u8 covered:varint rows | 5:u8 covered:varint marks
 //             | 6:u8 next:varint rows
@@ -32,6 +32,7 @@
 //   positions:= count:varint gap:varint*                             ascending
 //   rows     := count:varint (keylen:varint key vallen:varint value)*
 //   marks    := count:varint (keylen:varint key element:fixed64 check:fixed64)*
+//   counts   := count:varint (rows:4 bits)*                   of each node, modulo 16, the lower half of a byte first
 //   census   := merkle/census.h: the opening census has 48 bytes, the full one 32768
 //
 // A gap is the difference to the one before, the first from 0 (of runs: to the end of the run
@@ -58,6 +59,8 @@ namespace syntropy {
 inline constexpr size_t kSummaryWords = kSketchSums + 1;
 /// Most nodes, rows or positions in a message; a message with more is refused.
 inline constexpr size_t kMostItems = 1 << 16;
+
+inline constexpr uint64_t kCountModulus = 16;
 
 /// Ascending node numbers of one level.
 using NodeList = std::vector<uint64_t>;
@@ -86,6 +89,7 @@ struct SumsRequest {
   size_t first = 0;  // word
   size_t words = 0;
   NodeList nodes;
+  bool counted = false;
 };
 struct ListRequest {
   unsigned level = 0;
@@ -123,6 +127,7 @@ struct CensusReply {
 struct SumsReply {
   NodeList missing;             // nodes below the replier's leaves
   std::vector<uint64_t> words;  // of the other nodes, in their order
+  std::vector<uint8_t> counts;  // of these nodes, if asked for: rows, modulo kCountModulus
 };
 /// A row in a list: its element, and 16 bits of its check, or 0 where they weren't asked for.
 struct ListedRow {

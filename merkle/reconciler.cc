@@ -19,6 +19,13 @@ constexpr double kMostForTwoSums = 1.6;
 constexpr unsigned kLevelsBelowFull = 3;
 constexpr size_t kCheckWord = kSketchSums;
 
+// Of the elements, ascending, that lie at the position of element `i`.
+size_t end_of_position(std::span<const uint64_t> elements, size_t i) {
+  const uint64_t position = position_of(elements[i]);
+  while (i < elements.size() && position_of(elements[i]) == position) ++i;
+  return i;
+}
+
 }  // namespace
 
 Reconciler::Reconciler(ReconcileStore* store, ReconcileOptions options,
@@ -97,6 +104,7 @@ void Reconciler::follow_census(const Census& mine, const Census& theirs, unsigne
 
 Status Reconciler::hear(const Asked&, const OpenReply& reply) {
   check_left_ = 0;
+  counted_ = false;
   if (reply.equal) return {};
   const Summary mine = store_.tree().root(options_.slots);
   check_left_ = mine.check ^ reply.check;
@@ -135,12 +143,14 @@ Status Reconciler::hear(const Asked&, const OpenReply& reply) {
 
 Status Reconciler::hear(const Asked&, const CensusReply& reply) {
   const Census census(store_.tree(), kFullCensusLevel, kFullCensusBits, options_.slots);
+  counted_ = true;
   follow_census(census, reply.census, kFullCensusLevel, 2, kMostForTwoSums);
   return {};
 }
 
 Status Reconciler::hear(const Asked& asked, const SumsReply& reply) {
   auto missing = reply.missing.begin();
+  auto count = reply.counts.begin();
   size_t used = 0;
   for (const uint64_t index : asked.nodes) {
     const NodeId node{asked.level, index};
@@ -151,35 +161,46 @@ Status Reconciler::hear(const Asked& asked, const SumsReply& reply) {
       continue;
     }
     if (used + asked.words > reply.words.size()) break;
-    const Status status = compare_node(node, asked.first, reply.words.data() + used, asked.words);
+    std::optional<uint8_t> rows;
+    if (asked.counted) {
+      if (count == reply.counts.end()) break;
+      rows = *count++;
+    }
+    const Status status =
+        compare_node(node, asked.first, std::span(reply.words).subspan(used, asked.words), rows);
     if (!status.ok()) return status;
     used += asked.words;
   }
-  if (missing != reply.missing.end() || used != reply.words.size() ||
+  if (missing != reply.missing.end() || used != reply.words.size() || count != reply.counts.end() ||
       reply.missing.size() + used / asked.words != asked.nodes.size()) {
     return Status::corruption("a reconcile reply that doesn't fit its request");
   }
   return {};
 }
 
-Status Reconciler::compare_node(NodeId node, size_t first, const uint64_t* theirs, size_t words) {
+Status Reconciler::compare_node(NodeId node, size_t first, std::span<const uint64_t> theirs,
+                                std::optional<uint8_t> rows) {
   if (!store_.tree().reaches(node.level, node.index)) {
     want(&lists_[node.level], node.index);
     return {};
   }
   const Summary mine = own(node);
   if (first == kCheckWord) {
-    if (mine.check != *theirs) descend(node);
+    if (mine.check != theirs.front()) descend(node);
     return {};
   }
-  std::array<uint64_t, kSummaryWords> sums{};
+  Partial partial;
   if (first > 0) {
     const auto found = partial_.find(node);
     if (found == partial_.end()) return Status::corruption("a reconcile reply out of turn");
-    sums = found->second;
+    partial = found->second;
+  } else if (rows) {
+    constexpr uint64_t kHalf = kCountModulus / 2;
+    partial.surplus = static_cast<int>((*rows - mine.rows + kHalf) % kCountModulus) - int{kHalf};
   }
-  for (size_t i = 0; i < words; ++i) sums[first + i] = mine.sketch.sums[first + i] ^ theirs[i];
-  const size_t known = first + words;
+  auto& sums = partial.sums;
+  const size_t known = first + theirs.size();
+  for (size_t i = first; i < known; ++i) sums[i] = mine.sketch.sums[i] ^ theirs[i - first];
   if (std::all_of(sums.begin(), sums.begin() + known, [](uint64_t sum) { return sum == 0; })) {
     partial_.erase(node);
     return {};
@@ -189,7 +210,7 @@ Status Reconciler::compare_node(NodeId node, size_t first, const uint64_t* their
     for (const uint64_t number : *decoded) elements.push_back(unscramble(number));
     if (plausible(node, elements)) {
       partial_.erase(node);
-      return resolve(node, elements);
+      return resolve(node, std::move(elements), partial.surplus);
     }
   }
   if (known == kSketchSums) {
@@ -197,7 +218,7 @@ Status Reconciler::compare_node(NodeId node, size_t first, const uint64_t* their
     descend(node);
     return {};
   }
-  partial_[node] = sums;
+  partial_[node] = partial;
   want(&sums_[{node.level, known, kSketchSums - known}], node.index);
   return {};
 }
@@ -284,30 +305,41 @@ bool Reconciler::plausible(NodeId node, const std::vector<uint64_t>& elements) c
   });
 }
 
-// Looks up which of the elements are of rows here; the others are the peer's.
-Status Reconciler::resolve(NodeId node, const std::vector<uint64_t>& elements) {
-  std::map<uint64_t, Suspect> found;
-  for (const uint64_t element : elements) {
-    residual_.toggle(scramble(element));
-    found[position_of(element)].theirs.push_back(element);
+// Looks up which of the elements are of rows here; the others are the peer's. Two at one position
+// are most likely one of each; of the others all are the peer's if it has so many rows more. Should
+// that be wrong, the peer won't have them, and the node is told apart further.
+Status Reconciler::resolve(NodeId node, std::vector<uint64_t> elements, Surplus surplus) {
+  std::sort(elements.begin(), elements.end());  // by position
+  int alone = 0;
+  for (size_t i = 0, end = 0; i < elements.size(); i = end) {
+    end = end_of_position(elements, i);
+    if (end - i == 1) ++alone;
   }
-  for (auto& at : found) {
-    const uint64_t position = at.first;
-    Suspect& suspect = at.second;
+  for (size_t i = 0, end = 0; i < elements.size(); i = end) {
+    end = end_of_position(elements, i);
+    const uint64_t position = position_of(elements[i]);
+    Suspect suspect;
     suspect.node = node;
     suspect.decoded = true;
-    Status status = store_.visit(position, position + 1,
-                                 [&](const RowMark& mark, std::string_view key, std::string_view) {
-                                   ++summary_.rows_read;
-                                   if (std::erase(suspect.theirs, mark.element) != 0) {
-                                     suspect.mine.push_back({mark, std::string(key)});
-                                   }
-                                   return !suspect.theirs.empty();
-                                 });
+    suspect.theirs.assign(elements.begin() + i, elements.begin() + end);
+    for (const uint64_t element : suspect.theirs) residual_.toggle(scramble(element));
+    Status status;
+    if (end - i > 1 || surplus != alone) status = look_up(position, &suspect);
     if (status.ok()) status = settle(position, std::move(suspect));
     if (!status.ok()) return status;
   }
   return {};
+}
+
+Status Reconciler::look_up(uint64_t position, Suspect* suspect) {
+  return store_.visit(position, position + 1,
+                      [&](const RowMark& mark, std::string_view key, std::string_view) {
+                        ++summary_.rows_read;
+                        if (std::erase(suspect->theirs, mark.element) != 0) {
+                          suspect->mine.push_back({mark, std::string(key)});
+                        }
+                        return !suspect->theirs.empty();
+                      });
 }
 
 // Asks for what the peer has at the position, if anything.
@@ -496,7 +528,8 @@ Status Reconciler::decode_residual() {
     const bool out_of_sight = std::all_of(elements.begin(), elements.end(), [&](uint64_t element) {
       return hidden_ranges_.empty() || is_hidden(element);
     });
-    if (out_of_sight && plausible({0, 0}, elements)) return resolve({0, 0}, elements);
+    if (out_of_sight && plausible({0, 0}, elements))
+      return resolve({0, 0}, std::move(elements), {});
   }
   ask_hidden();
   return {};

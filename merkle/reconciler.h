@@ -10,6 +10,8 @@
 //      the nodes below. Where the trees end, the rows' elements are listed.
 //   4. Rows. An element names a position (merkle/row_mark.h): what lies there here is looked up,
 //      what lies there at the other node is fetched, both together say what the difference is.
+//      Where a node's count of rows says that all of its elements are the other node's, nothing is
+//      looked up.
 //
 // All nodes of a level go through the rounds side by side, so the number of round trips doesn't
 // grow with the number of differences; a window bounds how many. No step scans data, but for lists.
@@ -36,6 +38,8 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -120,6 +124,7 @@ class Reconciler {
     std::vector<uint64_t> positions = {};
     size_t first = 0;
     size_t words = 0;
+    bool counted = false;
     size_t kind = 0;  // which alternative of ReconcileRequest::what
   };
   // What waits to be asked for, with the round in which it will be.
@@ -136,6 +141,13 @@ class Reconciler {
   struct OwnRow {
     RowMark mark;
     std::string key;
+  };
+  /// How many rows more the peer has below a node, -8 to 7; or nobody knows.
+  using Surplus = std::optional<int>;
+  // The differences of a node's sums so far.
+  struct Partial {
+    std::array<uint64_t, kSketchSums> sums{};
+    Surplus surplus;
   };
   // A position at which something differs.
   struct Suspect {
@@ -169,13 +181,15 @@ class Reconciler {
   Status hear(const Asked& asked, const WalkReply& reply);
   Status hear(const Asked& asked, const PushReply& reply);
   Status hear(const Asked& asked, const ErrorReply& reply);
-  Status compare_node(NodeId node, size_t first, const uint64_t* theirs, size_t words);
+  Status compare_node(NodeId node, size_t first, std::span<const uint64_t> theirs,
+                      std::optional<uint8_t> rows);
   Status compare_list(NodeId node, const std::vector<ListedRow>& theirs);
   void descend(NodeId node);
 
   // --- differences
   bool plausible(NodeId node, const std::vector<uint64_t>& elements) const;
-  Status resolve(NodeId node, const std::vector<uint64_t>& elements);
+  Status resolve(NodeId node, std::vector<uint64_t> elements, Surplus surplus);
+  Status look_up(uint64_t position, Suspect* suspect);
   Status settle(uint64_t position, Suspect suspect);
   Status decode_residual();
   bool is_hidden(uint64_t element) const;
@@ -202,6 +216,7 @@ class Reconciler {
   std::deque<Asked> asked_;
   bool open_wanted_ = true;
   bool thorough_ = false;  // this pass goes by checks, down to lists
+  bool counted_ = false;   // there are so many differences that it saves time to count rows
   uint64_t round_ = 0;     // of the reply that is being heard
   uint64_t check_left_ = 0;
 
@@ -221,8 +236,8 @@ class Reconciler {
   std::map<SumsKind, Waiting> sums_;
   std::map<unsigned, Waiting> lists_;  // by level
   Waiting fetch_;
-  std::map<NodeId, std::array<uint64_t, kSummaryWords>> partial_;  // differences so far
-  std::unordered_map<uint64_t, Suspect> suspects_;                 // by position
+  std::map<NodeId, Partial> partial_;
+  std::unordered_map<uint64_t, Suspect> suspects_;  // by position
   std::vector<ReconcileRow> push_;
   size_t push_bytes_ = 0;
   uint64_t push_round_ = 0;

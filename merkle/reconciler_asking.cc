@@ -110,7 +110,9 @@ bool Reconciler::ask_sums(std::vector<std::string>* requests) {
   asked.words = kind.words;
   asked.nodes = take_nodes(&last->second.items, options_.window_nodes);
   if (last->second.items.empty()) sums_.erase(last);
-  send({0, SumsRequest{kind.level, kind.first, kind.words, asked.nodes}}, asked, requests);
+  asked.counted = counted_ && kind.first == 0;
+  send({0, SumsRequest{kind.level, kind.first, kind.words, asked.nodes, asked.counted}}, asked,
+       requests);
   return true;
 }
 
@@ -130,7 +132,9 @@ bool Reconciler::ask_frontier(std::vector<std::string>* requests) {
     for (; first < stop; ++first) asked.nodes.push_back(first);
     if (first == end) frontier_ranges_.pop_front();
   }
-  send({0, SumsRequest{asked.level, asked.first, asked.words, asked.nodes}}, asked, requests);
+  asked.counted = counted_ && asked.first == 0;
+  send({0, SumsRequest{asked.level, asked.first, asked.words, asked.nodes, asked.counted}}, asked,
+       requests);
   return true;
 }
 

@@ -55,6 +55,7 @@ struct Answer {
       for (size_t i = 0; i < request.words; ++i) {
         reply.words.push_back(word_of(sum, request.first + i));
       }
+      if (request.counted) reply.counts.push_back(static_cast<uint8_t>(sum.rows % kCountModulus));
     }
     return reply;
   }

@@ -197,6 +197,29 @@ std::optional<Polynomial> find_locator(std::span<const uint64_t> power_sums) {
   return locator;
 }
 
+bool has_sums(const Elements& elements, std::span<const uint64_t> sums) {
+  Sketch sketch;
+  for (const uint64_t element : elements) sketch.toggle(element);
+  return std::equal(sums.begin(), sums.end(), sketch.sums.begin());
+}
+
+// Up to two elements, by formulas. Of two, a and b: s1 = a + b, s3 = s1^3 + s1 * a * b, and they are
+// the roots of z^2 + s1 * z + a * b; with z = s1 * y that is y^2 + y = s3 / s1^3 + 1.
+std::optional<Elements> decode_few(std::span<const uint64_t> sums) {
+  const uint64_t sum = sums[0];
+  Elements elements;
+  if (sum != 0) elements.push_back(sum);
+  if (has_sums(elements, sums)) return elements;
+  if (sum == 0) return std::nullopt;
+  const uint64_t cube = multiply(sum, multiply(sum, sum));
+  const auto y = field::artin_schreier(multiply(sums[1], invert(cube)) ^ 1);
+  if (!y || *y <= 1) return std::nullopt;  // no roots, or one of them 0
+  Elements two;
+  two.push_back(multiply(sum, *y));
+  two.push_back(multiply(sum, *y ^ 1));
+  return has_sums(two, sums) ? std::optional<Elements>(two) : std::nullopt;
+}
+
 }  // namespace
 
 void Sketch::toggle(uint64_t element) {
@@ -213,6 +236,7 @@ Sketch& Sketch::operator^=(const Sketch& other) {
 
 std::optional<Elements> decode_sketch(std::span<const uint64_t> sums) {
   assert(!sums.empty() && sums.size() <= kSketchSums);
+  if (auto few = decode_few(sums); few || sums.size() <= 2) return few;
   // In a field of characteristic 2 an even power sum is a square: s2 = s1^2, s4 = s2^2, ...
   std::array<uint64_t, 2 * kSketchSums> power_sums{};
   const size_t count = 2 * sums.size();

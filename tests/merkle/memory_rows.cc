@@ -55,6 +55,7 @@ void MemoryRows::grow(uint16_t slot) {
 }
 
 Status MemoryRows::visit(uint64_t first, uint64_t end, const Visitor& visitor) const {
+  ++look_ups_;
   for (auto row = rows_.lower_bound(key_of(first, "")); row != rows_.end(); ++row) {
     if (position_in(row->first) >= end) break;
     ++visits_;

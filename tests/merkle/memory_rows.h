@@ -18,7 +18,8 @@ class MemoryRows final : public ReconcileStore {
   void erase(uint64_t position, const std::string& name);
 
   const std::map<std::string, std::string>& rows() const { return rows_; }
-  uint64_t visits() const { return visits_; }  // rows shown
+  uint64_t visits() const { return visits_; }      // rows shown
+  uint64_t look_ups() const { return look_ups_; }  // calls of visit()
 
   const Tree& tree() const override { return tree_; }
   Status visit(uint64_t first, uint64_t end, const Visitor& visitor) const override;
@@ -34,6 +35,7 @@ class MemoryRows final : public ReconcileStore {
   std::map<std::string, std::string> rows_;
   Tree tree_;
   mutable uint64_t visits_ = 0;
+  mutable uint64_t look_ups_ = 0;
 };
 
 }  // namespace syntropy::testing

@@ -89,11 +89,65 @@ TEST(ReconcileHostile, GarbledRequestsAreAnswered) {
   EXPECT_FALSE(theirs.rows().empty());
 }
 
+// What is taken for the peer's and isn't is told apart further.
+TEST(ReconcileHostile, CountsThatLieCostTimeAlone) {
+  for (uint8_t lie = 0; lie < kCountModulus; ++lie) {
+    SeededRandom random(3);
+    MemoryRows mine;
+    MemoryRows theirs;
+    fill(&mine, random, 3000, "a");
+    fill(&theirs, random, 3000, "b");
+    Reconciler reconciler(&mine, {}, nullptr);
+    Responder responder(&theirs);
+    std::deque<std::string> wire;
+    bool counted = false;
+    while (!reconciler.done()) {
+      for (std::string& request : reconciler.take_requests()) wire.push_back(std::move(request));
+      ASSERT_FALSE(wire.empty());
+      Result<ReconcileReply> reply = decode_reply(responder.answer(wire.front()));
+      wire.pop_front();
+      ASSERT_TRUE(reply.ok());
+      if (auto* sums = std::get_if<SumsReply>(&*reply)) {
+        counted = counted || !sums->counts.empty();
+        for (uint8_t& count : sums->counts) count = (count + lie) % kCountModulus;
+      }
+      ASSERT_TRUE(reconciler.receive(encode_reply(*reply)).ok());
+    }
+    EXPECT_TRUE(counted) << "or there is nothing to be shown";
+    EXPECT_TRUE(reconciler.summary().proven) << int{lie};
+    EXPECT_EQ(reconciler.summary().missing_here, 3000u);
+    EXPECT_EQ(reconciler.summary().missing_there, 3000u);
+  }
+}
+
+TEST(ReconcileHostile, CountsThatDontFitTheRequestAreRefused) {
+  SeededRandom random(3);
+  MemoryRows mine;
+  MemoryRows theirs;
+  fill(&mine, random, 3000, "a");
+  fill(&theirs, random, 3000, "b");
+  for (const bool more : {false, true}) {
+    Reconciler reconciler(&mine, {}, nullptr);
+    Responder responder(&theirs);
+    Status status;
+    while (status.ok() && !reconciler.done()) {
+      for (const std::string& request : reconciler.take_requests()) {
+        ReconcileReply reply = *decode_reply(responder.answer(request));
+        if (auto* sums = std::get_if<SumsReply>(&reply); sums && !sums->counts.empty()) {
+          sums->counts.resize(sums->counts.size() + (more ? 1 : -1));
+        }
+        if (status.ok()) status = reconciler.receive(encode_reply(reply));
+      }
+    }
+    EXPECT_TRUE(status.is(StatusCode::kCorruption)) << more;
+  }
+}
+
 TEST(ReconcileHostile, RepliesOfAnotherKindAreRefused) {
   MemoryRows mine;
   mine.put(5, "k", "v");
   const std::vector<ReconcileReply> replies = {
-      CensusReply{Census::from_bytes(std::string(32768, 0), kFullCensusBits)}, SumsReply{{}, {1}},
+      CensusReply{Census::from_bytes(std::string(32768, 0), kFullCensusBits)}, SumsReply{{}, {1}, {}},
       ListReply{false, {{}}}, FetchReply{1, false, {}, {}}, ErrorReply{"no"}};
   for (const ReconcileReply& reply : replies) {
     Reconciler reconciler(&mine, {}, nullptr);
