@@ -54,14 +54,15 @@ void Observer::look_at_routing(SimNode& node) {
 
 void Observer::look_at_claims(SimNode& node) {
   const OwnershipState& own = node.membership().epochs();
-  if (own.slots.empty()) return;
+  const SlotRanges claimed = own.slots.difference(own.given);
+  if (claimed.empty()) return;
   std::map<NodeId, SlotRanges>& claims = claims_[own.config_epoch];
   SlotRanges& mine = claims[node.id()];
-  if (mine.contains(own.slots)) return;
-  mine.add(own.slots);
+  if (mine.contains(claimed)) return;
+  mine.add(claimed);
   for (const auto& [other, slots] : claims) {
-    if (other != node.id() && slots.intersects(own.slots)) {
-      violation_(node.name() + " claims slots " + slots.intersection(own.slots).text() +
+    if (other != node.id() && slots.intersects(claimed)) {
+      violation_(node.name() + " claims slots " + slots.intersection(claimed).text() +
                  " in epoch " + std::to_string(own.config_epoch) + ", as another did");
     }
   }
