@@ -18,7 +18,6 @@ std::string uncovered(const Routing& routing) {
 
 std::string cut_off(const Membership& membership) {
   if (membership.has_lost_data()) return "this node lost what it held";
-  if (membership.members().size() == 1) return "this node has only just started";
   return "those who watch this node haven't answered it for long enough that it may have been "
          "replaced";
 }
