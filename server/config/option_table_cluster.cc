@@ -144,8 +144,8 @@ void add_failover(TableBuilder& table) {
             bool_option(SYNTROPY_FIELD(bool, cluster.slot_stats)));
   table.add("cluster-slot-migration-log-max-len", kChangeable,
             "Moves of slots that have ended and that CLUSTER GETSLOTMIGRATIONS goes on telling.",
-            integer_option(SYNTROPY_FIELD(std::int64_t, cluster.slot_migration_log_max_len), "moves",
-                           0, kMaxInt));
+            integer_option(SYNTROPY_FIELD(std::int64_t, cluster.slot_migration_log_max_len),
+                           "moves", 0, kMaxInt));
   table.add("cluster-allow-pubsubshard-when-down", kChangeable,
             "Serve shard channels even while the cluster is down.",
             bool_option(SYNTROPY_FIELD(bool, cluster.allow_pubsubshard_when_down)));
