@@ -32,7 +32,7 @@
 //   positions:= count:varint gap:varint*                             ascending
 //   rows     := count:varint (keylen:varint key vallen:varint value)*
 //   marks    := count:varint (keylen:varint key element:fixed64 check:fixed64)*
-//   counts   := count:varint (rows:4 bits)*                   of each node, modulo 16, the lower half of a byte first
+//   counts   := count:varint (rows:4 bits)*          of each node, modulo 16; the lower half first
 //   census   := merkle/census.h: the opening census has 48 bytes, the full one 32768
 //
 // A gap is the difference to the one before, the first from 0 (of runs: to the end of the run
