@@ -106,9 +106,11 @@ void Ownership::set_claim(const NodeId& member, const SlotsFact& fact, TimeMs un
   if (member == self_) return;
   observe_epoch(fact.epoch);
   std::vector<SlotMove> moves = map_.set_claim(member, fact.epoch, fact.slots);
+  SlotRanges given_up;
   for (const SlotMove& move : moves) {
-    if (!move.to) map_.linger({move.range}, member, until);
+    if (!move.to) given_up.add(move.range);
   }
+  if (!given_up.empty()) map_.linger(given_up, member, until);
   settle(std::move(moves));
   if (fact.epoch == state_.config_epoch) may_collide_ = true;
 }

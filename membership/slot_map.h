@@ -6,8 +6,8 @@
 // counts again when the winner takes its own back.
 //
 // Hints are an operator's word about a slot (CLUSTER SETSLOT NODE, DELSLOTS), ahead of gossip: they
-// hold in this view alone, till another has the slot by claims or they expire. Where no operator has
-// said anything, a slot that its owner has just given up stays that one's for a while, as it is
+// hold in this view alone, till another has the slot by claims or they expire. Where no operator
+// has said anything, a slot that its owner has just given up stays that one's for a while, as it is
 // likely that gossip brings the claim of the next one later.
 //
 // Invariants

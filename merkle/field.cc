@@ -80,8 +80,8 @@ uint64_t multiply(uint64_t a, uint64_t b) {
   return accelerated ? multiply_fast(a, b) : multiply_portably(a, b);
 }
 
-// a^(2^64 - 2), for a^(2^64 - 1) = 1. The exponent is 63 ones and a zero: of k ones and m ones, k + m
-// ones are made by m squarings and one product (Itoh, Tsujii, "A Fast Algorithm for Computing
+// a^(2^64 - 2), for a^(2^64 - 1) = 1. The exponent is 63 ones and a zero: of k ones and m ones,
+// k + m ones are made by m squarings and one product (Itoh, Tsujii, "A Fast Algorithm for Computing
 // Multiplicative Inverses in GF(2^m) Using Normal Bases", 1988).
 uint64_t invert(uint64_t a) {
   assert(a != 0);

@@ -203,8 +203,8 @@ bool has_sums(const Elements& elements, std::span<const uint64_t> sums) {
   return std::equal(sums.begin(), sums.end(), sketch.sums.begin());
 }
 
-// Up to two elements, by formulas. Of two, a and b: s1 = a + b, s3 = s1^3 + s1 * a * b, and they are
-// the roots of z^2 + s1 * z + a * b; with z = s1 * y that is y^2 + y = s3 / s1^3 + 1.
+// Up to two elements, by formulas. Of two, a and b: s1 = a + b, s3 = s1^3 + s1 * a * b, and they
+// are the roots of z^2 + s1 * z + a * b; with z = s1 * y that is y^2 + y = s3 / s1^3 + 1.
 std::optional<Elements> decode_few(std::span<const uint64_t> sums) {
   const uint64_t sum = sums[0];
   Elements elements;

@@ -175,9 +175,9 @@ class ClusterNode final : public Cluster, private TransportHandler {
   bool paused_for_move_ = false;
   std::function<void(const Status&)> move_paused_;  // to be told
   HealthLog health_log_;
-  SlotRanges told_given_;                           // to those who serve clients
-  uint64_t generation_ = 0;                         // Routing::generation
-  uint64_t fenced_ = 0;                             // nothing older is executed
+  SlotRanges told_given_;    // to those who serve clients
+  uint64_t generation_ = 0;  // Routing::generation
+  uint64_t fenced_ = 0;      // nothing older is executed
   TimeMs pause_log_at_ = Transport::kNoAlarm;
   TimeMs load_due_ = 0;
   std::optional<TimeMs> stranger_logged_at_;

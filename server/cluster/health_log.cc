@@ -30,7 +30,7 @@ void HealthLog::note(const Membership& membership, ClusterHealth health, const R
   }
   if (health == health_) return;
   health_ = health;
-  if (health == ClusterHealth::kOk) return spdlog::warn("cluster: the state is ok");
+  if (health == ClusterHealth::kOk) return spdlog::info("cluster: the state is ok");
   spdlog::warn("cluster: the state is fail, clients are refused: {}",
                health == ClusterHealth::kCutOff ? cut_off(membership)
                : routing == nullptr             ? "clients aren't served yet"

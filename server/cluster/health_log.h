@@ -1,4 +1,4 @@
-// HealthLog: writes down when a node begins to refuse clients, and why, and when it serves them again.
+// HealthLog: writes down when a node begins to refuse clients, why, and when it serves them again.
 //
 // Thread safety: none.
 #pragma once

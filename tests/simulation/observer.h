@@ -2,7 +2,7 @@
 // what they all have said and done since the beginning, over all restarts. Its invariants:
 //
 //   votes      a voter votes for one candidate per epoch
-//   claims     a slot has one claimant per epoch, but for who has given it away and serves it no more
+//   claims     a slot has one claimant per epoch, but for who gave it away and serves it no more
 //   log        one (lineage, offset) stands for one sequence of bytes, on all nodes, for ever
 //   service    once a node serves a slot under an epoch, none serves it under a lower one
 //   routing    a slot that had an owner in the eyes of a node's clients has one

@@ -22,6 +22,9 @@ def main():
     cluster = connect()
     written, wrong, errors = {}, [], []
 
+    def note(error, of=""):
+        errors.append([int(time.time() * 1000), f"{of}{type(error).__name__} {error}"])
+
     def check(key):
         value = cluster.get(key)
         if value != written[key]:
@@ -42,16 +45,19 @@ def main():
             if f"{name}:{number // 2}" in written:
                 check(f"{name}:{number // 2}")
         except (redis.RedisError, RedisClusterException) as error:
-            errors.append([int(time.time() * 1000), f"{type(error).__name__} {error}"])
+            note(error)
             if isinstance(error, RedisClusterException):  # 4.3 doesn't come out of that by itself
-                cluster = connect()
+                try:
+                    cluster = connect()
+                except (redis.RedisError, RedisClusterException) as still:  # it asks the dead node
+                    note(still)
         number += 1
         time.sleep(ROUND_S)
     for key in written:
         try:
             check(key)
         except (redis.RedisError, RedisClusterException) as error:
-            errors.append([int(time.time() * 1000), f"{key}: {type(error).__name__} {error}"])
+            note(error, of=f"{key}: ")
     print(json.dumps({"written": len(written), "wrong": wrong, "errors": errors}))
 
 
