@@ -15,11 +15,14 @@ class E2ETest(unittest.TestCase):
 
     def run(self, result=None):
         self._servers = []
-        before = len(result.failures) + len(result.errors) if result is not None else 0
+        result = self.defaultTestResult() if result is None else result
+        failures, errors = len(result.failures), len(result.errors)
         try:
             super().run(result)
         finally:
-            failed = result is None or len(result.failures) + len(result.errors) > before
+            failed = result.failures[failures:] + result.errors[errors:]
+            for test, why in failed:  # before the logs: whoever reads only so far knows what it was
+                print(f"\n{test}: {why}", file=sys.stderr)
             for server in self._servers:
                 if failed:
                     print(f"--- log of {server.binary} port {server.port}\n{server.log_tail()}---",

@@ -1,6 +1,12 @@
-# As load.js, of ruby-redis: ruby load.rb <port of a node> <name>
+# As load.js, of ruby-redis: ruby load.rb <port of a node> <name>. Its pipelines say ASKING once, for their
+# first command, so those of a slot that moves fail until it has moved. Where a node names one that the
+# next hasn't heard of, it raises what isn't among its errors.
 require "json"
 require "redis"
+
+TRIES = 40
+PAUSE_S = 0.05
+FAILURES = [Redis::BaseError, Redis::Cluster::Node::ReloadNeeded].freeze
 
 port, name = ARGV
 stopping = false
@@ -14,6 +20,18 @@ check = lambda do |key|
   wrong << "#{key}: #{value}" if value != written[key]
 end
 
+set_all = lambda do |pairs|
+  tries = 0
+  begin
+    cluster.pipelined { |pipe| pairs.each { |key, value| pipe.set(key, value) } }
+  rescue Redis::CommandError => e
+    raise if !e.message.start_with?("MOVED", "ASK") || (tries += 1) == TRIES
+
+    sleep PAUSE_S
+    retry
+  end
+end
+
 number = 0
 until stopping
   key = "#{name}:#{number}"
@@ -21,11 +39,11 @@ until stopping
   begin
     cluster.set(key, number)
     written[key] = number.to_s
-    cluster.pipelined { |pipe| pair.each { |both, value| pipe.set(both, value) } }
+    set_all.call(pair)
     written.merge!(pair)
     earlier = "#{name}:#{number / 2}"
     check.call(earlier) if written.key?(earlier)
-  rescue Redis::BaseError => e
+  rescue *FAILURES => e
     errors << [(Time.now.to_f * 1000).to_i, "#{e.class} #{e.message}"]
   end
   number += 1
@@ -33,7 +51,7 @@ until stopping
 end
 written.each_key do |key|
   check.call(key)
-rescue Redis::BaseError => e
+rescue *FAILURES => e
   errors << [(Time.now.to_f * 1000).to_i, "#{key}: #{e.class} #{e.message}"]
 end
 puts JSON.generate({ written: written.size, wrong: wrong, errors: errors })
