@@ -16,6 +16,8 @@ constexpr uint64_t kFirstVersions = 1 << 14;
 /// One pick in so many may be an avoided member.
 constexpr uint64_t kAvoidedPick = 10;
 constexpr int kPickTries = 8;
+/// Exchanges a round of a node that listens: it has yet to hear what the others remember of it.
+constexpr uint32_t kListeningFanOut = 8;
 
 GossipOptions checked(GossipOptions options) {
   options.interval_ms = std::max<TimeMs>(options.interval_ms, 1);
@@ -146,9 +148,9 @@ void Gossip::tick(TimeMs now) {
     send_round(now);
     // Whoever was paused doesn't make up for the rounds it missed.
     const TimeMs interval = options_.interval_ms;
-    const TimeMs step =
-        interval * (turn_ + 1) / options_.fan_out - interval * turn_ / options_.fan_out;
-    turn_ = (turn_ + 1) % options_.fan_out;
+    const uint32_t fan_out = state_.listening() ? kListeningFanOut : options_.fan_out;
+    const TimeMs step = interval * (turn_ + 1) / fan_out - interval * turn_ / fan_out;
+    turn_ = (turn_ + 1) % fan_out;
     next_round_ += step;
     if (next_round_ <= now) next_round_ = now + std::max<TimeMs>(step, 1);
   }

@@ -14,6 +14,9 @@ constexpr int kEnoughPushes = 20;
 // it as to one that he knows; and how long it waits for somebody who does.
 constexpr TimeMs kMemoryTimeouts = 4;
 constexpr TimeMs kMostPatienceMs = 1000;
+// How many have to answer a node whose disk knows the others, before it speaks: one alone may not have
+// heard yet what it did last, or have forgotten it himself, and its own word puts an end to theirs.
+constexpr size_t kWitnesses = 3;
 
 MemberList stored_members(const MembershipState& state) {
   MemberList members;
@@ -96,6 +99,7 @@ Membership::Membership(const MembershipOptions& options, const MembershipState& 
       ownership_(state.id, state.ownership, std::move(map)),
       election_(ownership_, *this, random, election_options(options)),
       version_bound_(state.version_bound),
+      began_(now),
       introduced_(true) {
   ownership_.allow_replica_migration(options.allow_replica_migration);
   gossip_.set_avoided([this](const NodeId& id) { return detector_.is_failed(id); });
@@ -244,8 +248,12 @@ bool Membership::heard_enough(const NodeId& from, const GossipMessage& message, 
   if (is_answer(message)) {
     const TimeMs timeout = options_.detector.node_timeout;
     const TimeMs patience = std::min(timeout, kMostPatienceMs);
-    if (!stranger_at_) return !met_at_ || now >= *met_at_ + patience;
     answered_.insert(from);
+    if (!stranger_at_) {
+      if (met_at_) return now >= *met_at_ + patience;
+      return answered_.size() >= std::min(kWitnesses, members().size() - 1) ||
+             now >= began_ + patience;
+    }
     // With its disk it lost what it had told: one who answers may be behind himself, or have lost
     // his as well.
     const std::vector<NodeId> owners = slots().owners();

@@ -19,7 +19,8 @@
 // goes on with what it has. To be told of such a past, a node that began with an empty disk takes
 // messages of strangers that address it by its id, and says nothing of itself until most owners of
 // slots have answered, or, if it was met, for a second in which no stranger did so; if it knows that
-// it has lost data, until nobody has spoken to it for two node timeouts.
+// it has lost data, until nobody has spoken to it for two node timeouts. One whose disk knows the
+// others waits for the answers of three of them, or for a second: the disk may be an old one.
 //
 // Invariants
 //   1. Nothing that a restart must remember is told before it is stored.
@@ -310,6 +311,7 @@ class Membership final : private Roster, private ElectionView {
   std::vector<NodeStamp> forgotten_;  // by this node, ascending by node
   std::set<NodeId> tellers_;          // who tells that it was told to forget somebody
   std::vector<PendingMeet> pending_meets_;
+  const TimeMs began_;
   bool blank_ = false;                 // began with an empty disk: new, or one that lost it
   bool introduced_ = false;            // speaks: has told all of its entries
   bool role_changed_ = false;          // in this life

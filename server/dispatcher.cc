@@ -24,8 +24,8 @@ using std::chrono::steady_clock;
 // After so many fetches in a row the rows of a command are evicted faster than it is executed:
 // then it reads the disk itself.
 constexpr int kMaxFetches = 3;
-// How long a request for a slot that has just gone waits to be told where.
-constexpr uint64_t kMostHoldMs = 1000;
+// How long a request for a slot that is just going waits to be told where.
+constexpr uint64_t kMostHoldMs = 2000;
 constexpr std::string_view kLoadingError = "LOADING Redis is loading the dataset in memory";
 constexpr size_t kMaxShownBytes = 128;  // of the command and of the arguments in an error
 

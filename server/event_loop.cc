@@ -59,17 +59,13 @@ void EventLoop::post_after(std::chrono::milliseconds delay, std::function<void()
 }
 
 bool EventLoop::run(bool wait) {
-  bool ran = poll_sockets(0);
-  ran = run_posted() || ran;
-  ran = run_due() || ran;
-  if (ran || !wait) return ran;
-  {
+  if (wait) {
     const std::lock_guard lock(mutex_);
     sleeping_ = posted_.empty();
     wait = sleeping_;
   }
-  ran = poll_sockets(wait ? wait_ms() : 0);
-  {
+  bool ran = poll_sockets(wait ? wait_ms() : 0);
+  if (wait) {
     const std::lock_guard lock(mutex_);
     sleeping_ = false;
   }

@@ -22,7 +22,7 @@ namespace {
 constexpr size_t kSmallRead = 64 * 1024;
 constexpr size_t kLargeRead = 256 * 1024;  // while a large argument is arriving
 constexpr auto kTimerInterval = std::chrono::milliseconds(100);
-constexpr auto kPauseInterval = std::chrono::milliseconds(5);
+constexpr auto kPauseInterval = std::chrono::milliseconds(2);
 
 /// A connection that waits isn't read from; a wait that may last for ever has to look.
 bool has_hung_up(Connection& connection) {

@@ -167,6 +167,23 @@ void LogApplier::fence(uint64_t generation) {
   log().fence(generation);
 }
 
+Status LogApplier::hold(uint64_t generation) {
+  Tick tick(keyspace_);
+  tick.begin_command(0, ReadTier::kDisk);
+  tick.begin_write();
+  if (!log().writer()) return Status::unavailable("this node follows another one");
+  log().fence(generation);
+  log().set_only_judged(true);
+  return Status();
+}
+
+void LogApplier::release() {
+  Tick tick(keyspace_);
+  tick.begin_command(0, ReadTier::kDisk);
+  tick.begin_write();
+  log().set_only_judged(false);
+}
+
 Status LogApplier::stop_writing(Keep keep) {
   return move(false, [&] {
     LogPosition position = log().position();

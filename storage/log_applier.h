@@ -81,6 +81,10 @@ class LogApplier {
   void resume_writes();
   /// ReplicationLog::fence().
   void fence(uint64_t generation);
+  /// The same, and until release() or a change of roles ReplicationLog::set_only_judged(): what
+  /// `generation` forbids is written by nobody. kUnavailable when this node isn't the writer.
+  Status hold(uint64_t generation);
+  void release();
 
   /// What of this node's data counts for those whom it is going to follow.
   enum class Keep {

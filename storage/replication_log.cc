@@ -123,6 +123,9 @@ Status ReplicationLog::check_writer(uint64_t generation) const {
   if (writer() && generation < fence_.load(std::memory_order_acquire)) {
     return Status::unavailable("slots have gone to another node meanwhile");
   }
+  if (writer() && generation == UINT64_MAX && only_judged_.load(std::memory_order_acquire)) {
+    return Status::unavailable("slots are about to go to another node");
+  }
   if (writer() && !paused_.load(std::memory_order_acquire)) return {};
   if (writer()) return Status::unavailable("writes are paused: another node is about to take over");
   return Status::unavailable("this node follows another one and takes no writes of its own");
@@ -186,6 +189,7 @@ void ReplicationLog::publish() {
     cut(*staged.position);
     writer_.store(staged.writer, std::memory_order_release);
     paused_.store(false, std::memory_order_release);
+    only_judged_.store(false, std::memory_order_release);
   }
   const uint64_t begin = position_.offset;
   position_.offset += staged.records.size();

@@ -112,6 +112,11 @@ class ReplicationLog {
   /// else goes on: a manual failover. A change of roles ends it. Under the keyspace's lock.
   void set_paused(bool paused) { paused_.store(paused, std::memory_order_release); }
 
+  /// While true, of the ticks that change rows only those that were judged by something
+  /// (Tick::judged_by()) are taken: some slots are about to go, and who judges knows which. A change
+  /// of roles ends it. Under the keyspace's lock.
+  void set_only_judged(bool only) { only_judged_.store(only, std::memory_order_release); }
+
   /// Ticks that change rows on the strength of an older number (Tick::judged_by()) are refused from
   /// here on. Under the keyspace's lock.
   void fence(uint64_t generation) { fence_.store(generation, std::memory_order_release); }
@@ -159,6 +164,7 @@ class ReplicationLog {
   std::atomic<uint64_t> offset_{0};
   std::atomic<bool> writer_{false};
   std::atomic<bool> paused_{false};
+  std::atomic<bool> only_judged_{false};
   std::atomic<uint64_t> fence_{0};
 
   // Guarded by the keyspace's lock.

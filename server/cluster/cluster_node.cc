@@ -13,10 +13,9 @@ namespace {
 
 constexpr TimeMs kLoadPeriodMs = 5000;
 // Writes that had begun when the clients were made to wait have so long to end by themselves.
-constexpr TimeMs kPauseGraceMs = 10;
+constexpr TimeMs kPauseGraceMs = 10;  // for what was judged before to be executed
 constexpr TimeMs kStoreRetryMs = 200;
 constexpr TimeMs kStrangerLogMs = 1000;
-constexpr TimeMs kMovePauseGraceMs = 500;  // while slots are being given away it can't be ended
 constexpr TimeMs kSecureMs = 500;          // for replicas to have what came with a move
 
 Status no_guarantee(std::string_view why) {
@@ -59,9 +58,9 @@ ClusterNode::ClusterNode(const Parts& parts, const ClusterNodeOptions& options,
           {.membership = [this]() -> Membership& { return *membership_; },
            .locate = [this](const NodeId& node) { return locate(node); },
            .leading = [this] { return !membership_->primary() && replication_.leading(); },
-           .pause = [this](TimeMs most_ms,
-                           auto paused) { pause_for_move(most_ms, std::move(paused)); },
-           .resume = [this] { end_move_pause(); },
+           .hold = [this](const SlotRanges& slots,
+                          auto held) { hold_slots(slots, std::move(held)); },
+           .release = [this] { release_slots(); },
            .complete = [this](TimeMs most_ms, auto done) { await_shard(most_ms, std::move(done)); },
            .settle = [this] { return settle_move(); },
            .secure = [this](auto done) { secure(std::move(done)); },
@@ -197,6 +196,7 @@ void ClusterNode::on_alarm(TimeMs now) {
     membership_->set_load(options_.load(), now);
   }
   if (now >= pause_log_at_) stop_log();
+  if (now >= fence_held_at_) fence_held();
   if (membership_->next_deadline() <= now) membership_->tick(now);
   if (replication_.next_deadline() <= now) replication_.tick(now);
   if (mover_.next_deadline() <= now) mover_.tick(now);
@@ -205,7 +205,7 @@ void ClusterNode::on_alarm(TimeMs now) {
 
 void ClusterNode::rearm() {
   TimeMs at = std::min(membership_->next_deadline(), replication_.next_deadline());
-  at = std::min({at, pause_log_at_, mover_.next_deadline()});
+  at = std::min({at, pause_log_at_, fence_held_at_, mover_.next_deadline()});
   if (options_.load) at = std::min(at, load_due_);
   if (unstored_) at = std::min(at, store_retry_at_);
   transport_.set_alarm(at);
@@ -325,6 +325,7 @@ StateStore::Keep ClusterNode::what_to_keep(const MembershipReady& ready) const {
 
 void ClusterNode::change_role(const NodeId& primary) {
   mover_.leave_role();
+  release_slots();
   resume_writes();
   shard_ = membership_->shard();
   routing_due_ = true;
@@ -347,10 +348,8 @@ void ClusterNode::on_settled() {
 }
 
 void ClusterNode::pause_writes(TimeMs until, TimeMs at) {
-  if (std::exchange(paused_for_move_, false)) {
-    move_paused_ = {};
-    mover_.interrupted();
-  }
+  mover_.interrupted();
+  release_slots();
   paused_ = true;
   if (options_.pause_clients && until > at) options_.pause_clients(until - at);
   pause_log_at_ = at + kPauseGraceMs;
@@ -360,23 +359,45 @@ void ClusterNode::stop_log() {
   pause_log_at_ = Transport::kNoAlarm;
   replication_.pause_writes([this](const LogPoint& point) {
     if (!paused_) return;
-    if (paused_for_move_) {
-      if (const auto told = std::exchange(move_paused_, {})) told(Status());
-      return;
-    }
     membership_->writes_paused(point.lineage, point.offset, now());
     settle();
   });
 }
 
-// As for a failover, but that this node stays what it is.
-void ClusterNode::pause_for_move(TimeMs most_ms, std::function<void(const Status&)> paused) {
-  if (paused_) return paused(Status::unavailable("writes are paused for a failover"));
-  paused_ = paused_for_move_ = true;
-  move_paused_ = std::move(paused);
-  if (options_.pause_clients) options_.pause_clients(most_ms + kMovePauseGraceMs);
-  pause_log_at_ = now() + kPauseGraceMs;
+// Writes to them wait, and all else goes on.
+void ClusterNode::hold_slots(const SlotRanges& slots, std::function<void(const Status&)> held) {
+  if (paused_) return held(Status::unavailable("writes are paused for a failover"));
+  held_ = slots;
+  told_held_ = std::move(held);
+  held_by_ = ++generation_;
+  routing_due_ = true;
+  publish();
+  if (options_.fault == ClusterFault::kHoldAtOnce) return std::exchange(told_held_, {})(Status());
+  fence_held_at_ = now() + kPauseGraceMs;
   rearm();
+}
+
+void ClusterNode::fence_held() {
+  fence_held_at_ = Transport::kNoAlarm;
+  replication_.hold(generation_, [this, generation = generation_] {
+    fenced(generation);
+    if (held_.empty() || generation < held_by_) return;  // that one has been released
+    if (const auto told = std::exchange(told_held_, {})) told(Status());
+  });
+}
+
+void ClusterNode::release_slots() {
+  if (held_.empty()) return;
+  held_ = {};
+  told_held_ = {};
+  fence_held_at_ = Transport::kNoAlarm;
+  replication_.release();
+  routing_due_ = true;
+  publish();
+}
+
+void ClusterNode::fenced(uint64_t generation) {
+  fenced_ = std::max(fenced_, generation);
 }
 
 void ClusterNode::await_shard(TimeMs most_ms, std::function<void(const Status&)> done) {
@@ -387,10 +408,6 @@ void ClusterNode::await_shard(TimeMs most_ms, std::function<void(const Status&)>
   if (most_ms == 0) return done(Status());
   replication_.wait(log().offset(), others->size(), now() + most_ms,
                     [done, away](bool met, uint64_t) { done(met ? Status() : away); });
-}
-
-void ClusterNode::end_move_pause() {
-  if (paused_for_move_) resume_writes();
 }
 
 // True when what was given is stored, told to those who serve clients, and all that they have
@@ -412,8 +429,6 @@ void ClusterNode::secure(std::function<void(const Status&)> done) {
 }
 
 void ClusterNode::resume_writes() {
-  paused_for_move_ = false;
-  move_paused_ = {};
   if (!paused_.exchange(false)) return;
   pause_log_at_ = Transport::kNoAlarm;
   replication_.resume_writes([this] {
@@ -447,17 +462,18 @@ void ClusterNode::publish() {
   routing_due_ = false;
   replication_.set_foreign(SlotRanges::all().difference(membership_->epochs().slots));
   const SlotRanges& given = membership_->epochs().given;
-  const bool newly_given = !given.empty() && given != told_given_;
+  // Of those that were held nothing is under way.
+  const bool newly_given = !given.empty() && given != told_given_ && !held_.contains(given);
   told_given_ = given;
   if (newly_given) ++generation_;
   const std::shared_ptr<const Routing> routing =
-      make_routing(*membership_, options_.membership.require_full_coverage, generation_);
+      make_routing(*membership_, options_.membership.require_full_coverage, held_, generation_);
   gate().publish(routing);
   if (newly_given) {
     work_.change([this, generation = generation_] {
       LogApplier(keyspace_).fence(generation);
       post([this, generation] {
-        fenced_ = generation;
+        fenced(generation);
         mover_.tick(now());
         settle();
       });

@@ -49,6 +49,7 @@ enum class ClusterFault : uint8_t {
   kServeForever,  // doesn't mind its lease
   kVoteForAll,    // says yes to whomever it would refuse
   kDropGossip,    // hears nothing of what others tell of third nodes
+  kHoldAtOnce,    // doesn't wait for what is under way before it gives slots away
 };
 
 struct ClusterNodeOptions {
@@ -139,8 +140,10 @@ class ClusterNode final : public Cluster, private TransportHandler {
   void on_settled();
   void pause_writes(TimeMs until, TimeMs at);
   void stop_log();
-  void pause_for_move(TimeMs most_ms, std::function<void(const Status&)> paused);
-  void end_move_pause();
+  void hold_slots(const SlotRanges& slots, std::function<void(const Status&)> held);
+  void fence_held();
+  void release_slots();
+  void fenced(uint64_t generation);
   void await_shard(TimeMs most_ms, std::function<void(const Status&)> done);
   bool settle_move();
   void secure(std::function<void(const Status&)> done);
@@ -172,9 +175,11 @@ class ClusterNode final : public Cluster, private TransportHandler {
   TimeMs store_retry_at_ = 0;
   bool routing_due_ = true;
   std::atomic<bool> paused_{false};
-  bool paused_for_move_ = false;
-  std::function<void(const Status&)> move_paused_;  // to be told
   HealthLog health_log_;
+  SlotRanges held_;                               // Routing::held
+  std::function<void(const Status&)> told_held_;  // to be told when nothing is written there
+  uint64_t held_by_ = 0;                          // the generation that says so
+  TimeMs fence_held_at_ = Transport::kNoAlarm;
   SlotRanges told_given_;    // to those who serve clients
   uint64_t generation_ = 0;  // Routing::generation
   uint64_t fenced_ = 0;      // nothing older is executed

@@ -36,7 +36,7 @@ bool all_served(const Routing& routing) {
 }  // namespace
 
 std::shared_ptr<const Routing> make_routing(const Membership& membership, bool full_coverage,
-                                            uint64_t generation) {
+                                            const SlotRanges& held, uint64_t generation) {
   auto routing = std::make_shared<Routing>();
   routing->self = membership.self();
   routing->generation = generation;
@@ -63,6 +63,7 @@ std::shared_ptr<const Routing> make_routing(const Membership& membership, bool f
   routing->migrating = moving(*routing, membership.epochs().migrating);
   routing->importing = moving(*routing, membership.epochs().importing);
   routing->given = membership.epochs().given;
+  routing->held = held;
   return routing;
 }
 

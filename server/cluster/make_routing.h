@@ -10,8 +10,8 @@
 
 namespace syntropy {
 
-/// `full_coverage`: cluster-require-full-coverage. `generation`: Routing::generation.
+/// `full_coverage`: cluster-require-full-coverage. `held`, `generation`: Routing's.
 std::shared_ptr<const Routing> make_routing(const Membership& membership, bool full_coverage,
-                                            uint64_t generation);
+                                            const SlotRanges& held, uint64_t generation);
 
 }  // namespace syntropy

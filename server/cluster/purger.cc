@@ -6,6 +6,7 @@
 
 #include "storage/base/slot.h"
 #include "storage/purge_scan.h"
+#include "storage/row.h"
 
 namespace syntropy {
 
@@ -74,7 +75,11 @@ Purger::Step Purger::look(std::optional<HlcStamp> watermark, const std::string& 
   Result<PurgeScan> scan = scan_purgeable(keyspace_, 0, kSlotCount - 1, step.watermark, from, rows);
   step.status = scan.status();
   if (!scan.ok()) return step;
-  step.rows = std::move(scan->rows);
+  const SlotRanges foreign = events_.foreign();
+  for (PurgedRow& row : scan->rows) {
+    const Result<RowKeyView> key = decode_row_key(row.row_key);
+    if (key.ok() && !foreign.contains(key->slot)) step.rows.push_back(std::move(row));
+  }
   step.next = std::move(scan->next);
   return step;
 }

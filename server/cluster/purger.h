@@ -18,6 +18,7 @@
 #include "membership/entry.h"
 #include "server/cluster/store_work.h"
 #include "server/trees/row_trees.h"
+#include "storage/base/slot_ranges.h"
 #include "storage/keyspace.h"
 #include "storage/log_applier.h"
 
@@ -33,6 +34,9 @@ class Purger {
   struct Events {
     /// Runs it on the loop, whatever thread asks.
     std::function<void(std::function<void()>)> post;
+    /// Any thread. Slots of other shards: their rows stay, dead ones too. What the owner has wasn't
+    /// proved, and may be what they have deleted; they go once he has been offered them.
+    std::function<SlotRanges()> foreign;
     /// Something was done: next_deadline() may be another.
     std::function<void()> done;
   };

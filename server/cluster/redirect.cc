@@ -29,6 +29,7 @@ const Routing::Moving* find(const std::vector<Routing::Moving>& moving, uint16_t
 std::string redirect_keyless(const Routing& routing, const RequestTerms& terms) {
   if (!terms.writes) return {};
   if (routing.primary) return std::string(kReadOnlyReplica);
+  if (!routing.held.empty()) return std::string(kOnItsWay);  // FLUSHALL is about those as well
   return terms.may_serve ? std::string() : std::string(kClusterDown);
 }
 
@@ -64,7 +65,9 @@ std::string redirect(const Routing& routing, const RequestKeys& keys, const Requ
   }
   if (terms.stays && moves_here(routing, keys)) return {};
   const bool mine = owner->id == routing.self;
-  if (mine && routing.given.contains(slot)) return std::string(kOnItsWay);
+  const bool waits =
+      routing.given.contains(slot) || (terms.writes && routing.held.contains(slot));
+  if (mine && waits) return std::string(kOnItsWay);
   if (const Routing::Moving* to = find(routing.migrating, slot); mine && to != nullptr) {
     if (keys.missing() == 0) return {};
     if (keys.found() != 0) return std::string(kTryAgain);

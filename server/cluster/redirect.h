@@ -59,7 +59,7 @@ struct RequestTerms {
   bool reads_when_down = false;  // cluster-allow-reads-when-down
 };
 
-/// Of a redirect(): the slot was given away, and who takes it is about to be heard of.
+/// Of a redirect(): the slot is given away, or about to be; who takes it will be heard of in a moment.
 bool is_on_its_way(std::string_view error);
 
 /// The keys must be looked up, and note_lookup() called for each, before redirect() is asked.

@@ -26,8 +26,9 @@ ReplicationDriver::ReplicationDriver(Keyspace& keyspace, RowTrees& trees, Transp
       applier_(keyspace),
       rows_(keyspace, trees, applier_),
       purger_(keyspace, trees, applier_, work,
-              {[this](std::function<void()> job) { transport_.post(std::move(job)); },
-               [this] { events_.pumped(); }}) {
+              {.post = [this](std::function<void()> job) { transport_.post(std::move(job)); },
+               .foreign = [this] { return rows_.foreign(); },
+               .done = [this] { events_.pumped(); }}) {
   purger_.set_options(options.purger);
   log().set_listener([this] {
     if (has_replicas_.load(std::memory_order_relaxed)) wake();
@@ -141,6 +142,19 @@ void ReplicationDriver::resume_writes(std::function<void()> resumed) {
     applier_.resume_writes();
     transport_.post(resumed);
   });
+}
+
+void ReplicationDriver::hold(uint64_t generation, std::function<void()> held) {
+  work_.change([this, serial = role_serial_, generation, held = std::move(held)] {
+    const Status done = applier_.hold(generation);
+    transport_.post([this, serial, done, held] {
+      if (done.ok() && serial == role_serial_) held();
+    });
+  });
+}
+
+void ReplicationDriver::release() {
+  work_.change([this] { applier_.release(); });
 }
 
 // --- streams -------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ class ReplicationDriver {
   ReplicationDriver(const ReplicationDriver&) = delete;
   ReplicationDriver& operator=(const ReplicationDriver&) = delete;
 
-  /// Slots of other shards (StoreMarks::foreign).
+  /// Slots of other shards (StoreMarks::foreign, Purger::Events::foreign).
   void set_foreign(const SlotRanges& slots) { rows_.set_foreign(slots); }
   /// For sessions from now on.
   void set_options(const Options& options) {
@@ -104,6 +104,10 @@ class ReplicationDriver {
   void pause_writes(std::function<void(const LogPoint&)> stopped);
   /// `resumed`: they are taken again.
   void resume_writes(std::function<void()> resumed);
+  /// LogApplier::hold(); `held` is told once it is so, unless the role changes before. Ends with
+  /// release() or a change of roles.
+  void hold(uint64_t generation, std::function<void()> held);
+  void release();
 
   // --- streams -----------------------------------------------------------------------------------
 

@@ -47,7 +47,9 @@ struct Routing {
   std::vector<Moving> importing;
   /// This node's own that it has given away: served no longer, and not yet by another.
   SlotRanges given;
-  /// Grows with each of these (Tick::judged_by()).
+  /// This node's own that it is about to give away: writes to them wait, all else is served.
+  SlotRanges held;
+  /// Grows with what `given` and `held` forbid (Tick::judged_by()).
   uint64_t generation = 0;
 
   /// The owner of `slot` in this view; null when it has none.

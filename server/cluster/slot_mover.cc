@@ -247,7 +247,7 @@ void SlotMover::end_export() {
 // What the session wants done with the store.
 void SlotMover::act(Export& moving, const SlotExport::Ready& ready) {
   const uint64_t serial = moving.serial;
-  if (ready.resume) events_.resume();
+  if (ready.resume) events_.release();
   if (ready.restamp) restamp(serial, *ready.restamp, moving.session->slots(), {});
   if (ready.ask) {
     work_.read([this, serial, work = *ready.ask] {
@@ -264,23 +264,20 @@ void SlotMover::act(Export& moving, const SlotExport::Ready& ready) {
   if (!ready.pause) return;
   const auto told = [this, serial](const Status& paused) {
     Export* const pausing = find_export(serial);
-    if (pausing == nullptr) {
-      if (paused.ok()) events_.resume();
-      return;
-    }
+    if (pausing == nullptr) return;
     pausing->session->paused(paused, transport_.now());
     pump(transport_.now());
     events_.pumped();
   };
-  events_.complete(0, [this, told](const Status& all) {
+  events_.complete(0, [this, told, slots = moving.session->slots()](const Status& all) {
     if (!all.ok()) return transport_.post([told, all] { told(all); });
-    events_.pause(options_.exports.pause_ms, [this, told](const Status& paused) {
-      transport_.post([told, paused] { told(paused); });
+    events_.hold(slots, [this, told](const Status& held) {
+      transport_.post([told, held] { told(held); });
     });
   });
 }
 
-// The target has all, and nothing is written any more.
+// The target has all, and nothing is written there any more.
 void SlotMover::give(Export& moving, TimeMs now) {
   if (moving.storing) {
     moving.storing = !events_.settle();
@@ -349,7 +346,7 @@ void SlotMover::leave_role() {
     (void)export_->session->cancel("this node isn't a primary any more");
     if (!export_->session->ended()) export_->session->taken();
     const SlotExport::Ready last = export_->session->take_ready(transport_.now());
-    if (last.resume) events_.resume();
+    if (last.resume) events_.release();
     describe_export(given || export_->session->stage() == SlotExport::Stage::kFailed ? nullptr
                                                                                      : "failed");
     export_->pipe.close();

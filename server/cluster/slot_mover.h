@@ -4,7 +4,7 @@
 //
 //   source                                                 target
 //   start() ─> a queue ─> SlotExport ======= stream =====> SlotImport     spare from here on
-//              pause, prove, give away durably ── grant ──> claims, under a new epoch
+//              hold, prove, give away durably ─── grant ──> claims, under a new epoch
 //   spare from here on
 //
 // Spare rows (membership/ownership.h), on either side, are removed through the log once the owner of
@@ -70,9 +70,9 @@ class SlotMover final : public SlotMoves {
     std::function<Peer(const NodeId&)> locate;
     /// This node leads, and its log is its own to write.
     std::function<bool()> leading;
-    /// No write from here on, for `most_ms` at most; tells when it is so.
-    std::function<void(TimeMs most_ms, std::function<void(const Status&)>)> pause;
-    std::function<void()> resume;
+    /// No write to these slots from here on, until release(); tells when it is so.
+    std::function<void(const SlotRanges&, std::function<void(const Status&)>)> hold;
+    std::function<void()> release;
     /// Tells when all other nodes of this shard have all of its log; kUnavailable: one of them can't
     /// say so within `most_ms`. 0: whether they are there at all; told at once.
     std::function<void(TimeMs most_ms, std::function<void(const Status&)>)> complete;
@@ -101,7 +101,7 @@ class SlotMover final : public SlotMoves {
   void leave_role();
   /// It is forgotten: the streams with it are at their end.
   void drop(const NodeId& node);
-  /// A failover takes the pause of writes for itself.
+  /// All writes are about to be paused, for a failover.
   void interrupted();
   void stop();
 

@@ -1,9 +1,10 @@
 // SlotExport: the side of a move of slots that has them (slot_message.h has the conversation).
 //
 // Rows are compared with the target's again and again, and those that it lacks are pushed: each
-// round costs what has changed during the one before. When a round had little to move, writes are
-// paused, until a round finds that nothing is left to move. The target says when all of it is safe
-// there; then this node gives the slots away, durably, and the target may claim them.
+// round costs what has changed during the one before. When a round had little to move, writes to
+// these slots are paused, until a round finds that nothing is left to move. The target says when
+// all of it is safe there; then this node gives the slots away, durably, and the target may claim
+// them.
 //
 //   offer -> copy, copy, ... -> pause -> finish -> confirm -> give -> grant until claimed
 //            \____ nothing is lost up to here: whatever fails, the slots stay ____/
@@ -33,7 +34,7 @@ struct SlotExportOptions {
   // shorter and two of them fit into the pause.
   uint64_t few_rows = 500;
   TimeMs short_ms = 50;
-  TimeMs pause_ms = 1000;       // of writes, at most; then the move waits and tries again
+  TimeMs pause_ms = 1000;       // of writes to the slots, at most; then the move tries again later
   TimeMs retry_ms = 500;        // of what wasn't answered
   TimeMs silence_ms = 10'000;   // ends a connection
   TimeMs patience_ms = 60'000;  // without a target that accepts: the move has failed
@@ -66,8 +67,8 @@ class SlotExport {
     std::optional<ComparisonAsker::Work> ask;
     /// Rows with a version up to this one have to be written anew; restamped() follows.
     std::optional<HlcStamp> restamp;
-    bool pause = false;   // writes; paused() follows
-    bool resume = false;  // writes
+    bool pause = false;   // writes to the slots; paused() follows
+    bool resume = false;  // the same writes
     bool give = false;    // durably; given() follows
   };
 
@@ -90,8 +91,8 @@ class SlotExport {
   void restamped(const Status& done, TimeMs now);
   void paused(const Status& done, TimeMs now);
   void given(const Status& done, TimeMs now);
-  /// Writes aren't paused for this any more: somebody else has them paused. Not while they are being
-  /// given away.
+  /// Writes aren't paused for this any more: all of the node are about to be. What is given away
+  /// already stays so.
   void interrupted(TimeMs now);
   /// The target has claimed them.
   void taken();

@@ -24,14 +24,13 @@ class TreeSessions final : public RowSessions {
 
   /// Any thread. StoreMarks::foreign, from now on.
   void set_foreign(SlotRanges slots);
+  SlotRanges foreign() const;
 
   std::shared_ptr<RowAnswers> answers(LogApplier::Purged purged) override;
   std::shared_ptr<RowQuestions> questions(RowFlow flow, const SlotRanges& slots) override;
   HlcStamp purged_for_sure() const override;
 
  private:
-  SlotRanges foreign() const;
-
   class Answers;
   class Questions;
 

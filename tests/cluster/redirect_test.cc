@@ -198,6 +198,23 @@ Routing importing() {
   return routing;
 }
 
+TEST(Redirect, WritesWaitForASlotThatIsAboutToGo) {
+  Routing routing = two_primaries();
+  routing.held = {{kSlotOfB, kSlotOfB}};
+  EXPECT_TRUE(is_on_its_way(redirect(routing, keys_of({"b"}), write_terms())));
+  EXPECT_EQ(redirect(routing, keys_of({"b"}), healthy()), "") << "reads don't";
+  EXPECT_EQ(redirect(routing, keys_of({"f"}), write_terms()), "") << "nor those of other slots";
+  EXPECT_TRUE(is_on_its_way(redirect(routing, RequestKeys(), write_terms()))) << "FLUSHALL";
+  EXPECT_EQ(redirect(routing, RequestKeys(), healthy()), "");
+}
+
+TEST(Redirect, NothingIsServedOfASlotThatWasGivenAway) {
+  Routing routing = two_primaries();
+  routing.given = {{kSlotOfB, kSlotOfB}};
+  EXPECT_TRUE(is_on_its_way(redirect(routing, keys_of({"b"}), write_terms())));
+  EXPECT_TRUE(is_on_its_way(redirect(routing, keys_of({"b"}), healthy())));
+}
+
 TEST(Redirect, KeysAreLookedUpOnlyInSlotsOnTheirWay) {
   EXPECT_FALSE(moves_here(two_primaries(), keys_of({"b"})));
   EXPECT_TRUE(moves_here(migrating(), keys_of({"b"})));

@@ -13,6 +13,8 @@ namespace {
 constexpr uint64_t kKeys = 40;     // of each kind
 constexpr uint64_t kCounters = 9;  // that are only ever incremented
 constexpr TimeMs kAcksTimeoutMs = 800;
+constexpr TimeMs kTurnMs = 5;
+constexpr TimeMs kLongTurnMs = 30;
 constexpr const char* kKinds[] = {"k", "m", "n"};
 
 uint64_t keys_of(uint64_t kind) { return kind == 2 ? kCounters : kKeys; }
@@ -42,7 +44,13 @@ void Simulation::client() {
     ++figures_.refused;
     return;
   }
-  execute(*server, key);
+  // A request is executed some time after it was judged.
+  const uint64_t generation = server->generation();
+  if (random_.one_in(2)) return execute(*server, generation, key);
+  const TimeMs longest = random_.one_in(20) ? kLongTurnMs : kTurnMs;
+  in(1 + random_.below(longest), [this, server, generation, key, began = server->began()] {
+    if (server->running() && server->began() == began) execute(*server, generation, key);
+  });
 }
 
 // All that believe the slot to be theirs are asked.
@@ -54,7 +62,7 @@ SimNode* Simulation::choose_server(uint16_t slot) {
   return servers.empty() ? nullptr : servers[random_.below(servers.size())];
 }
 
-void Simulation::execute(SimNode& node, const std::string& key) {
+void Simulation::execute(SimNode& node, uint64_t generation, const std::string& key) {
   Write write;
   write.key = key;
   write.node = node.index();
@@ -64,7 +72,7 @@ void Simulation::execute(SimNode& node, const std::string& key) {
   write.history = node.log().position().history;
   write.at = network_.now();
   bool wrote = true;
-  const Status done = node.write([&](Tick& tick) {
+  const Status done = node.write(generation, [&](Tick& tick) {
     const bool counter = key.front() == 'n';
     if (counter || (key.front() == 'm' && random_.one_in(2))) {
       write.kind = Write::Kind::kIncrement;

@@ -175,11 +175,12 @@ bool SimNode::serves(uint16_t slot) const {
   if (!gate.may_serve(clock_.monotonic_us() / 1000) || !routing->covered) return false;
   const Routing::Node* owner = routing->owner_of(slot);
   return !routing->primary && owner != nullptr && owner->id == routing->self &&
-         !routing->given.contains(slot);
+         !routing->given.contains(slot) && !routing->held.contains(slot);
 }
 
-Status SimNode::write(const std::function<void(Tick&)>& write) {
+Status SimNode::write(uint64_t generation, const std::function<void(Tick&)>& write) {
   Tick tick(*keyspace_);
+  tick.judged_by(generation);
   tick.begin_command(clock_.wall_ms(), ReadTier::kDisk);
   tick.begin_write();
   write(tick);

@@ -79,9 +79,11 @@ class SimNode {
   /// `older` (null: nothing) has of them comes back, and of the node's own records if `own_too`.
   void lose_rows(uint16_t first_slot, uint16_t last_slot, MemoryEngine* older, bool own_too);
 
-  /// While clients may be served: executes `write` in a tick of its own. Nullopt: refused.
+  /// Whether clients that write are served now; if so, by the authority of generation().
   bool serves(uint16_t slot) const;
-  Status write(const std::function<void(Tick&)>& write);
+  uint64_t generation() const { return cluster_->gate().routing()->generation; }
+  /// Executes `write` in a tick of its own, by the authority of that generation.
+  Status write(uint64_t generation, const std::function<void(Tick&)>& write);
 
   MemoryEngine& engine() { return *engine_; }
   Keyspace& keyspace() { return *keyspace_; }

@@ -1,6 +1,7 @@
 // simulate_cluster: runs seeds of the simulation.
 //
 //   simulate_cluster --seed 17            one seed, with a trace of what happens
+//   simulate_cluster --seed 17 --key k0   and of what the nodes have of that key
 //   simulate_cluster --seeds 2000 [--from 1]
 //
 // Ends with 1 at the first violation, whose seed it prints.
@@ -25,6 +26,7 @@ struct Arguments {
   uint64_t seeds = 20;
   bool one = false;
   bool keep_going = false;
+  std::string key;
 };
 
 bool parse(int count, char** words, Arguments* arguments) {
@@ -35,11 +37,14 @@ bool parse(int count, char** words, Arguments* arguments) {
       continue;
     }
     if (i + 1 == count) return false;
-    const uint64_t value = std::strtoull(words[++i], nullptr, 10);
+    const char* const text = words[++i];
+    const uint64_t value = std::strtoull(text, nullptr, 10);
     if (word == "--seed") {
       arguments->from = value;
       arguments->seeds = 1;
       arguments->one = true;
+    } else if (word == "--key") {
+      arguments->key = text;
     } else if (word == "--seeds") {
       arguments->seeds = value;
     } else if (word == "--from") {
@@ -68,7 +73,7 @@ int main(int count, char** words) {
   Arguments arguments;
   if (!parse(count, words, &arguments)) {
     std::fprintf(stderr,
-                 "usage: simulate_cluster [--seed N | --seeds N [--from N]]"
+                 "usage: simulate_cluster [--seed N [--key KEY] | --seeds N [--from N]]"
                  " [--keep-going]\n");
     return 2;
   }
@@ -80,6 +85,7 @@ int main(int count, char** words) {
     SimulationOptions options;
     options.seed = arguments.from + i;
     options.trace = arguments.one;
+    options.trace_key = arguments.key;
     Simulation simulation(options);
     const std::string violation = simulation.run();
     const SimulationFigures& figures = simulation.figures();

@@ -102,12 +102,23 @@ std::string Simulation::describe(SimNode& node, bool all) {
     constexpr const char* kMarks[] = {"+", "?", "-"};
     text += kMarks[static_cast<size_t>(membership.liveness(other->id()))];
   }
+  if (!options_.trace_key.empty()) text += ", has " + describe_row(node);
   if (!all) return text;
   const auto told = membership.member(node.id());
   return text + ", knows " + std::to_string(membership.members().size()) + ", told '" +
          told->claim.slots.text() + "' in " + std::to_string(told->claim.epoch) + ", current " +
          std::to_string(own.current_epoch) + ", log " + std::to_string(position.offset) + ", " +
          std::to_string(replication.replicas.size()) + " replicas";
+}
+
+std::string Simulation::describe_row(SimNode& node) const {
+  std::string row_key, value;
+  encode_row_key(0, options_.trace_key, {}, &row_key);
+  if (!node.engine().get(row_key, ReadTier::kDisk, &value).ok()) return "no row";
+  const Result<RowView> row = decode_row(value);
+  if (!row.ok()) return "rot";
+  return (row->kind == RowKind::kTombstone ? "a tombstone of " : "a row of ") +
+         std::to_string(row->version.stamp);
 }
 
 void Simulation::trace_change(SimNode& node) {

@@ -42,6 +42,7 @@ struct SimulationOptions {
   uint64_t seed = 1;
   TimeMs trouble_ms = 15'000;
   bool trace = false;  // prints what happens
+  std::string trace_key = {};  // and what the nodes have of this key
   /// Violations that don't contain it are passed over: a mutant breaks more than one invariant.
   std::string only{};
   ClusterFault cluster_fault = ClusterFault::kNone;
@@ -83,6 +84,7 @@ class Simulation {
   void fail(std::string what);
   void trace(const std::string& what) const;
   std::string describe(SimNode& node, bool all);
+  std::string describe_row(SimNode& node) const;
   void trace_change(SimNode& node);  // if it is another than it was
   void trace_nodes();
   bool over() const { return !violation_.empty(); }
@@ -114,7 +116,7 @@ class Simulation {
   void client();
   static const std::set<uint16_t>& slots_of_clients();
   SimNode* choose_server(uint16_t slot);
-  void execute(SimNode& node, const std::string& key);
+  void execute(SimNode& node, uint64_t generation, const std::string& key);
   void acknowledge(Ledger::Number number);
   size_t copies_needed(SimNode& node, WriteAcks acks);
   void await_copies(SimNode& node, Ledger::Number number, WriteAcks acks);

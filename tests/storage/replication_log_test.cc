@@ -48,8 +48,9 @@ class Store {
     open();
   }
 
-  Status put(std::string_view key, std::string_view value) {
+  Status put(std::string_view key, std::string_view value, uint64_t judged_by = UINT64_MAX) {
     Tick tick(*keyspace_);
+    tick.judged_by(judged_by);
     tick.begin_command(clock_.wall_ms(), ReadTier::kDisk);
     tick.begin_write();
     tick.put(0, key, RowKind::kString, value, 0);
@@ -185,6 +186,34 @@ TEST_F(ReplicationLogTest, TickThatWasUnderWayWhenTheRoleChangedIsRefused) {
   tick.put(0, "k", RowKind::kString, "v", 0);
   EXPECT_TRUE(tick.commit().is(StatusCode::kUnavailable));
   EXPECT_EQ(primary_.get("k"), std::nullopt);
+}
+
+TEST_F(ReplicationLogTest, FencedIsWhatWasJudgedBefore) {
+  primary_.applier().fence(7);
+  EXPECT_TRUE(primary_.put("k", "v", 6).is(StatusCode::kUnavailable));
+  EXPECT_TRUE(primary_.put("k", "v", 7).ok());
+  EXPECT_TRUE(primary_.put("k", "v").ok()) << "what nobody judges";
+}
+
+TEST_F(ReplicationLogTest, WhileSomethingIsHeldOnlyWhoKnowsOfItWrites) {
+  ASSERT_TRUE(primary_.put("k", "v", 6).ok());
+  ASSERT_TRUE(primary_.applier().hold(7).ok());
+  EXPECT_TRUE(primary_.put("k", "w", 6).is(StatusCode::kUnavailable));
+  EXPECT_TRUE(primary_.put("k", "w").is(StatusCode::kUnavailable));
+  EXPECT_FALSE(primary_.applier().purge(1, {}).ok()) << "nor is anything removed";
+  EXPECT_EQ(primary_.get("k"), "v");
+  EXPECT_TRUE(primary_.put("other", "v", 7).ok());
+  primary_.applier().release();
+  EXPECT_TRUE(primary_.put("k", "w").ok());
+  EXPECT_TRUE(primary_.put("k", "x", 6).is(StatusCode::kUnavailable)) << "fenced as before";
+}
+
+TEST_F(ReplicationLogTest, AChangeOfRolesEndsAHold) {
+  ASSERT_TRUE(primary_.applier().hold(7).ok());
+  ASSERT_TRUE(primary_.applier().stop_writing().ok());
+  EXPECT_TRUE(primary_.applier().hold(8).is(StatusCode::kUnavailable)) << "it is no writer";
+  ASSERT_TRUE(primary_.applier().begin_lineage(id('b')).ok());
+  EXPECT_TRUE(primary_.put("k", "v").ok());
 }
 
 TEST_F(ReplicationLogTest, SwappingDatabasesIsRefused) {
