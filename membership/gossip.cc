@@ -157,6 +157,12 @@ void Gossip::tick(TimeMs now) {
   update_deadline();
 }
 
+void Gossip::listen(TimeMs now) {
+  state_.listen();
+  if (next_round_ != kNever) next_round_ = now;
+  update_deadline();
+}
+
 void Gossip::take_ready(GossipReady& into) {
   into.clear();
   std::swap(into, ready_);

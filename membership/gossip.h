@@ -125,8 +125,8 @@ class Gossip {
   void start_with(const MemberList& view);
 
   /// GossipState::listen and speak. One that listens doesn't call set_own, and is told by whoever
-  /// answers to its Syn what that one knows of it.
-  void listen() { state_.listen(); }
+  /// answers to its Syn what that one knows of it. It asks at once, and more often than others.
+  void listen(TimeMs now);
   void speak(EntryVersion told, TimeMs now);
 
   /// Members for which `avoided` is true are picked for one exchange in ten only (and for rumours

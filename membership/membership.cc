@@ -77,7 +77,7 @@ Membership::Membership(const MembershipOptions& options, const MembershipState& 
                        Random& random, TimeMs now)
     : Membership(options, state, stored_members(state), stored_map(state), random, now) {
   introduced_ = false;
-  gossip_.listen();
+  gossip_.listen(now);
   look_for_other_store(now);
   // A life that was told of before goes on, and nobody knows more of it than the disk.
   const bool told = state.own != nullptr && !state.own->entries.empty();
@@ -244,25 +244,27 @@ void Membership::step(const NodeId& from, const Message& message, std::string_vi
   pump(now);
 }
 
+TimeMs Membership::patience() const {
+  return std::min(options_.detector.node_timeout, kMostPatienceMs);
+}
+
 bool Membership::heard_enough(const NodeId& from, const GossipMessage& message, TimeMs now) {
   if (is_answer(message)) {
-    const TimeMs timeout = options_.detector.node_timeout;
-    const TimeMs patience = std::min(timeout, kMostPatienceMs);
     answered_.insert(from);
     if (!stranger_at_) {
-      if (met_at_) return now >= *met_at_ + patience;
+      if (met_at_) return now >= *met_at_ + patience();
       return answered_.size() >= std::min(kWitnesses, members().size() - 1) ||
-             now >= began_ + patience;
+             now >= patience_until();
     }
     // With its disk it lost what it had told: one who answers may be behind himself, or have lost
     // his as well.
     const std::vector<NodeId> owners = slots().owners();
-    if (owners.empty()) return now >= *stranger_at_ + patience;
+    if (owners.empty()) return now >= *stranger_at_ + patience();
     const auto answered = std::count_if(owners.begin(), owners.end(), [this](const NodeId& owner) {
       return owner == self_ || answered_.contains(owner);
     });
     return static_cast<size_t>(answered) > owners.size() / 2 ||
-           now >= *stranger_at_ + kMemoryTimeouts * timeout;
+           now >= *stranger_at_ + kMemoryTimeouts * options_.detector.node_timeout;
   }
   return options_.gossip.mode == GossipMode::kPush && ++pushes_heard_ >= kEnoughPushes;
 }
@@ -273,6 +275,7 @@ void Membership::tick(TimeMs now) {
   if (ownership_.next_deadline() <= now) ownership_.tick(now);
   if (election_.next_deadline() <= now) election_due_ = true;
   send_meets(now);
+  patience_ended_ = patience_ended_ || now >= patience_until();
   check_lost_data(now);
   pump(now);
 }
@@ -283,6 +286,7 @@ TimeMs Membership::next_deadline() const {
                 introduced_ ? election_.next_deadline() : UINT64_MAX});
   for (const PendingMeet& meet : pending_meets_) next = std::min(next, meet.next_at);
   if (lost_data_) next = std::min(next, lost_data_check_);
+  if (!introduced_ && !patience_ended_) next = std::min(next, patience_until());
   if (doubted_since_ && !doubted_) {
     next = std::min(next, *doubted_since_ + options_.detector.node_timeout);
   }

@@ -20,7 +20,8 @@
 // messages of strangers that address it by its id, and says nothing of itself until most owners of
 // slots have answered, or, if it was met, for a second in which no stranger did so; if it knows that
 // it has lost data, until nobody has spoken to it for two node timeouts. One whose disk knows the
-// others waits for the answers of three of them, or for a second: the disk may be an old one.
+// others waits for the answers of three of them, or for a second: the disk may be an old one, and
+// until then it serves nothing either.
 //
 // Invariants
 //   1. Nothing that a restart must remember is told before it is stored.
@@ -257,6 +258,8 @@ class Membership final : private Roster, private ElectionView {
   void check_lost_data(TimeMs now);
   bool has_better_replica() const;
   void introduce(TimeMs now);
+  TimeMs patience() const;
+  TimeMs patience_until() const { return began_ + patience(); }
   void send_meets(TimeMs now);
   uint64_t forgotten_stamp(const NodeId& node) const;
   void note_forgotten(const NodeStamp& stamp);
@@ -312,6 +315,7 @@ class Membership final : private Roster, private ElectionView {
   std::set<NodeId> tellers_;          // who tells that it was told to forget somebody
   std::vector<PendingMeet> pending_meets_;
   const TimeMs began_;
+  bool patience_ended_ = false;
   bool blank_ = false;                 // began with an empty disk: new, or one that lost it
   bool introduced_ = false;            // speaks: has told all of its entries
   bool role_changed_ = false;          // in this life

@@ -138,6 +138,29 @@ void SlotMover::end_import(StreamId stream) {
 
 // --- spare rows ----------------------------------------------------------------------------------
 
+// Rows of slots that are neither this node's nor on their way here.
+void SlotMover::look_for_strays(TimeMs now) {
+  if (now < strays_at_) return;
+  strays_at_ = UINT64_MAX;
+  work_.change([this, role = roles_left_] {
+    const Result<SlotRanges> occupied = rows_.occupied_slots();
+    transport_.post([this, role, occupied] {
+      if (role != roles_left_ || !events_.leading()) return;
+      strays_at_ = transport_.now() + options_.strays_ms;
+      if (!occupied.ok()) return events_.pumped();  // the trees are being made
+      const OwnershipState& own = membership().epochs();
+      SlotRanges strays = occupied->difference(own.slots).difference(own.spare);
+      strays.remove(arriving());
+      for (const auto& [slot, from] : own.importing) strays.remove({{slot, slot}});
+      if (strays.empty()) return events_.pumped();
+      spdlog::info("slots {} are another node's and have rows here", strays.text());
+      membership().add_spare_slots(strays, transport_.now());
+      (void)events_.settle();
+      events_.pumped();
+    });
+  });
+}
+
 // Offers them to their owner, and removes them when it has had all of them.
 void SlotMover::sweep(TimeMs now) {
   if (!removal_.slots.empty()) return;

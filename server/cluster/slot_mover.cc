@@ -340,6 +340,8 @@ void SlotMover::restamped(uint64_t serial, const Status& done) {
 
 void SlotMover::leave_role() {
   serial_ += 1;
+  ++roles_left_;
+  strays_at_ = 0;
   if (export_) {
     const bool given =
         export_->storing || export_->session->stage() == SlotExport::Stage::kGranting;
@@ -489,6 +491,7 @@ void SlotMover::pump(TimeMs now) {
     over.push_back(stream);
   }
   for (const StreamId stream : over) end_import(stream);
+  look_for_strays(now);
   sweep(now);
   pumping_ = false;
 }
@@ -497,7 +500,7 @@ TimeMs SlotMover::next_deadline() const {
   if (!events_.leading()) return UINT64_MAX;
   const OwnershipState& own = membership().epochs();
   if (!export_ && (!queue_.empty() || !own.given.empty())) return 0;
-  TimeMs next = UINT64_MAX;
+  TimeMs next = strays_at_;
   if (export_) {
     next = export_->pipe.deadline(export_->session->next_deadline(), options_.exports.silence_ms);
     if (export_->storing) next = std::min(next, transport_.now() + options_.exports.retry_ms);

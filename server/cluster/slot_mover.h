@@ -10,8 +10,10 @@
 // Spare rows (membership/ownership.h), on either side, are removed through the log once the owner of
 // their slots has been offered them all: after a move those of the source, after one that came to
 // nothing those of the target. So a crash, of either node at any point, leaves one owner
-// that has all rows; what is then too much somewhere goes by itself. What a promoted replica may
-// hold of unfinished moves isn't known to be spare: it stays, unserved, until the slots come again.
+// that has all rows; what is then too much somewhere goes by itself. Now and then a node looks for
+// strays, rows of slots that aren't its own, and takes them for spare: of unfinished moves of the
+// primary that it replaced, or brought back by a replica that had been away. If their owner has lost
+// them since, it gets them back.
 //
 // Invariants
 //   1. Nothing is granted before it is given durably, nor given before the target says that all of
@@ -61,6 +63,7 @@ class SlotMover final : public SlotMoves {
   struct Options {
     SlotExportOptions exports;
     TimeMs sweep_ms = 1000;         // between hand-overs of spare rows
+    TimeMs strays_ms = 10'000;      // between looks for rows of slots that are another node's
     uint64_t rows_per_step = 1000;  // removed, or written anew, in one commit
     size_t log_length = 1000;       // moves remembered
     Fault fault = Fault::kNone;
@@ -164,6 +167,7 @@ class SlotMover final : public SlotMoves {
   void restamp(uint64_t serial, HlcStamp floor, SlotRanges rest, std::string from);
   void restamped(uint64_t serial, const Status& done);
   void take_grant(const NodeId& from, const SlotGrant& grant);
+  void look_for_strays(TimeMs now);
   void sweep(TimeMs now);
   void end_hand_over();
   void remove_step();
@@ -192,6 +196,8 @@ class SlotMover final : public SlotMoves {
   std::optional<Export> hand_over_;  // of spare rows
   Removal removal_;
   TimeMs sweep_at_ = 0;
+  uint64_t roles_left_ = 0;
+  TimeMs strays_at_ = 0;  // when they are looked for; UINT64_MAX: they are
   std::map<StreamId, Import> imports_;
   std::vector<StreamId> closed_;  // while pumping
 

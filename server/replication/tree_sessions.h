@@ -29,6 +29,8 @@ class TreeSessions final : public RowSessions {
   std::shared_ptr<RowAnswers> answers(LogApplier::Purged purged) override;
   std::shared_ptr<RowQuestions> questions(RowFlow flow, const SlotRanges& slots) override;
   HlcStamp purged_for_sure() const override;
+  /// RowTrees::occupied_slots(). Any thread.
+  Result<SlotRanges> occupied_slots() const { return trees_.occupied_slots(); }
 
  private:
   class Answers;

@@ -220,6 +220,19 @@ Result<std::vector<uint64_t>> RowTrees::key_counts(const SlotRanges& slots) {
   return counts;
 }
 
+Result<SlotRanges> RowTrees::occupied_slots() {
+  const auto lock = catch_up();
+  if (const Status ready = check_ready(SlotRanges::all()); !ready.ok()) return ready;
+  SlotRanges occupied;
+  for (unsigned slot = 0; slot < kSlotCount; ++slot) {
+    const std::span<const Summary> leaves = tree_->leaves(static_cast<uint16_t>(slot));
+    const bool rows = std::any_of(leaves.begin(), leaves.end(),
+                                  [](const Summary& leaf) { return leaf.rows != 0; });
+    if (rows) occupied.add({static_cast<uint16_t>(slot), static_cast<uint16_t>(slot)});
+  }
+  return occupied;
+}
+
 Result<RowTrees::Frozen> RowTrees::freeze(const SlotRanges& slots,
                                           const std::function<void()>& at_that_moment) {
   if (!options_.background) {

@@ -113,6 +113,9 @@ class RowTrees final : private RowChangeListener {
   /// access().
   Result<std::vector<uint64_t>> key_counts(const SlotRanges& slots);
 
+  /// Those that have rows. kUnavailable as access().
+  Result<SlotRanges> occupied_slots();
+
   /// Databases that have, or had, covered rows, by physical number, ascending.
   std::vector<uint16_t> databases() const;
 

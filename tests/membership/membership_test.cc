@@ -167,6 +167,28 @@ TEST_F(MembershipTest, PrimaryWithAnOldDiskIsReplaced) {
   EXPECT_TRUE(cluster.run_until([&] { return cluster.all_see_owner(0, 3); }));
 }
 
+// The disk is from before it was elected, and so little older that the versions of its next life are
+// above all that it had told: who believes its new word forgets the old one.
+TEST_F(MembershipTest, WhoStartsAgainBelievesNoSingleOneWhoIsBehind) {
+  const MembershipState before = cluster.stored(3);
+  cluster.kill(4);  // it hears nothing of what follows
+  cluster.kill(0);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.all_see_owner(0, 3); }));
+  cluster.restart(0);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.node(0).primary() == cluster.id(3); }));
+  cluster.kill(3);
+  for (const size_t other : {0, 1, 2, 5}) {
+    cluster.cut(3, other);
+    cluster.cut(4, other);
+  }
+  cluster.restart(4);
+  cluster.restart_with(3, before);
+  cluster.run_for(300);
+  EXPECT_FALSE(cluster.node(3).health(cluster.now()) == ClusterHealth::kOk);
+  cluster.heal();
+  EXPECT_TRUE(cluster.run_until([&] { return cluster.agreed() && cluster.all_see_owner(0, 3); }));
+}
+
 // A part of what it had was lost while it was down: syntropy salvage.
 TEST_F(MembershipTest, PrimaryWhoseStoreIsAnotherOneIsReplacedByItsReplica) {
   MembershipState state = cluster.stored(0);

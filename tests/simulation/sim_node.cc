@@ -52,6 +52,7 @@ ClusterNodeOptions SimNode::cluster_options() {
   moves.silence_ms = session.timeout_ms;
   moves.patience_ms = 20 * settings_.node_timeout;
   options.mover.sweep_ms = 200;
+  options.mover.strays_ms = 1000;
   options.mover.rows_per_step = 10;
   options.mover.log_length = 5;
   options.mover.fault = settings_.mover_fault;

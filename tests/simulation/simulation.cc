@@ -273,6 +273,12 @@ void Simulation::rest() {
   trace("at rest");
 }
 
+bool Simulation::has_strays(SimNode& node) {
+  if (!node.trees().make_ready().ok()) return true;
+  const Result<SlotRanges> occupied = node.trees().occupied_slots();
+  return !occupied.ok() || !node.membership().epochs().slots.contains(*occupied);
+}
+
 std::string Simulation::unrest() {
   for (auto& node : nodes_) {
     if (!node->running()) return node->name() + " is down";
@@ -285,6 +291,9 @@ std::string Simulation::unrest() {
     if (!own.given.empty()) return node->name() + " has given slots that nobody took";
     if (!membership.primary() && !own.spare.empty()) {
       return node->name() + " has spare rows of " + own.spare.text();
+    }
+    if (!membership.primary() && has_strays(*node)) {
+      return node->name() + " has rows of slots that aren't its own";
     }
     if (membership.slots().owns_slots(node->id())) {
       const uint16_t slot = membership.slots().slots_of(node->id()).ranges().front().first;

@@ -95,6 +95,7 @@ class Simulation {
   }
   SimNode& any_node() { return *nodes_[random_.below(nodes_.size())]; }
   std::vector<Engine*> other_stores(const SimNode& but);
+  bool has_strays(SimNode& node);
   SimNode* find(const NodeId& id);
   void look();
   void look_at_comparisons(SimNode& node);
