@@ -20,6 +20,7 @@ class MemorySide final : public ReconcileSide {
   std::function<uint64_t()> stale;      // empty: the trees are made
   std::function<void()> before_answer;  // something happens between two steps
   std::vector<ReconcilePlan> plans;     // of the sessions that were begun
+  int went_on = 0;
 
   TreeNode node{false};
 
@@ -46,6 +47,7 @@ class MemorySide final : public ReconcileSide {
     return conversation_.begin(options);
   }
   Result<Step> go_on(const std::vector<std::string>& replies) override {
+    ++went_on;
     return conversation_.go_on({replies.begin(), replies.end()});
   }
   Result<std::vector<std::string>> answer(const std::vector<std::string>& requests) override {
@@ -106,6 +108,14 @@ TEST_F(RowComparisonTest, EqualSidesAreProvenInOneRoundTrip) {
   EXPECT_EQ(outcome.rows, 200u);
   EXPECT_EQ(outcome.sessions, 1u);
   EXPECT_EQ(outcome.round_trips, 1u);
+}
+
+TEST_F(RowComparisonTest, WhoIsToldThatAllIsEqualGoesNoFurther) {
+  EXPECT_TRUE(run().proven);
+  EXPECT_EQ(a_.went_on, 0);
+  b_.put("of B", "1");
+  EXPECT_TRUE(run().proven);
+  EXPECT_GT(a_.went_on, 0);
 }
 
 TEST_F(RowComparisonTest, WhatIsMissingHereIsMissingAtA) {

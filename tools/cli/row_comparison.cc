@@ -39,6 +39,14 @@ void count_keys(RowOutcome* outcome) {
   }
 }
 
+/// Whether they are the answer to what opens a session, and all is equal.
+bool says_equal(const std::vector<std::string>& replies) {
+  if (replies.size() != 1) return false;
+  const Result<ReconcileReply> reply = decode_reply(replies.front());
+  const auto* open = reply.ok() ? std::get_if<OpenReply>(&*reply) : nullptr;
+  return open != nullptr && open->equal;
+}
+
 /// Leaves the keys that were found again, as what they are now.
 void keep_those_in(const std::map<RowOwner, Kind>& found, std::map<RowOwner, Kind>* differences) {
   for (auto difference = differences->begin(); difference != differences->end();) {
@@ -94,7 +102,7 @@ Result<RowOutcome> RowComparison::run(const ReconcilePlan& plan) {
     outcome.rows = found->rows + summary.missing_here;
     outcome.rows_pulled += summary.rows_pulled;
     outcome.rows_pushed += summary.rows_pushed;
-    outcome.identify_bytes += summary.identify_bytes + found->opening_bytes;
+    outcome.identify_bytes += summary.identify_bytes;
     outcome.row_bytes += summary.row_bytes;
     outcome.round_trips += summary.round_trips;
     const bool first = outcome.sessions++ == 0;
@@ -132,21 +140,9 @@ Result<RowComparison::Found> RowComparison::session(const ReconcilePlan& plan) {
   }
 }
 
-// Both sides begin: what each asks first says what it has. If that is the same, all is.
 Result<RowComparison::Found> RowComparison::try_session(const ReconcilePlan& plan) {
   Found found;
   Result<ReconcileSide::Step> step = a_.begin(plan);
-  const Result<ReconcileSide::Step> others = b_.begin({.slots = plan.slots});
-  if (!others.ok()) return others.status();
-  for (const std::string& request : others->requests) {
-    note_rows(request, &found);
-    found.opening_bytes += request.size();
-  }
-  if (step.ok() && !step->done && step->requests == others->requests) {
-    found.summary = step->summary;
-    found.summary.proven = true;
-    return found;
-  }
   while (true) {
     if (!step.ok()) return step.status();
     take_in(*step, plan.mends(), &found);
@@ -158,6 +154,11 @@ Result<RowComparison::Found> RowComparison::try_session(const ReconcilePlan& pla
     const Result<std::vector<std::string>> replies = b_.answer(step->requests);
     if (!replies.ok()) return replies.status();
     host_.after_round_trip(step->summary);
+    if (says_equal(*replies)) {  // then A has nothing more to say
+      found.summary.identify_bytes += replies->front().size();
+      found.summary.proven = true;
+      return found;
+    }
     step = a_.go_on(*replies);
   }
 }

@@ -99,7 +99,6 @@ class RowComparison {
     std::map<RowOwner, Difference::Kind> keys;
     bool all = true;  // no more than could be remembered
     uint64_t rows = 0;
-    uint64_t opening_bytes = 0;  // of B, which begins as well
     ReconcileSummary summary;
   };
 
