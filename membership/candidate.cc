@@ -133,7 +133,7 @@ void Candidate::ask(TimeMs now) {
   const SlotMap& map = ownership_.map();
   phase_ = Phase::kAsking;
   ++attempts_;
-  epoch_ = ownership_.next_epoch();
+  epoch_ = ownership_.next_election_epoch();
   slots_ = std::make_shared<const SlotRanges>(map.slots_of(primary_));
   primary_epoch_ = map.claim_of(primary_)->epoch;
   electorate_ = map.owners_hash();

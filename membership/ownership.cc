@@ -147,9 +147,15 @@ OwnershipReady Ownership::take_ready() {
 }
 
 uint64_t Ownership::next_epoch() {
-  assert(state_.current_epoch < UINT64_MAX);
+  assert(state_.current_epoch < UINT64_MAX - 1);
   ready_.persist = true;
-  return ++state_.current_epoch;
+  return state_.current_epoch += state_.current_epoch % 2 == 0 ? 1 : 2;
+}
+
+uint64_t Ownership::next_election_epoch() {
+  assert(state_.current_epoch < UINT64_MAX - 1);
+  ready_.persist = true;
+  return state_.current_epoch += state_.current_epoch % 2 == 0 ? 2 : 1;
 }
 
 void Ownership::vote(uint64_t epoch, const NodeId& candidate, const NodeId& primary) {
@@ -256,8 +262,7 @@ void Ownership::resolve_collision() {
     if (claim.epoch == state_.config_epoch && claim.member > self_) ++greater;
   }
   if (greater == 0) return;
-  state_.config_epoch = state_.current_epoch + greater;
-  state_.current_epoch = state_.config_epoch;
+  for (uint64_t k = 0; k < greater; ++k) state_.config_epoch = next_epoch();
   claim_changed();
 }
 

@@ -2,14 +2,15 @@
 //
 // Epochs (Redis Cluster specification, "Configuration epochs"): the current epoch is the greatest
 // that this node has heard of, the config epoch the one under which it claims its slots. An
-// election or CLUSTER BUMPEPOCH takes current + 1.
+// election takes the next even one, CLUSTER BUMPEPOCH and what else a node does unasked the next odd
+// one, so that neither has the other's, however little its nodes have heard.
 //
 // Rules
 //   1. A node that sees a slot of its claim owned by another (higher epoch, or equal epoch and
 //      greater id) takes the slot out of its claim at once.
 //   2. Two claimants of equal epoch: the greater id keeps the epoch, the others take new ones, as
 //      in Redis. Redis lets one step per message; here all who see the same claims do it in one:
-//      the k-th below the greatest takes current + k. In Redis the one that takes a new epoch
+//      the k-th below the greatest takes the k-th. In Redis the one that takes a new epoch
 //      thereby wins slots that both claim; here they stay with the greater id (rule 1 comes first),
 //      so that the map doesn't turn twice.
 //   3. A node whose last slot, or whose primary's last slot, went to another follows that one.
@@ -113,8 +114,11 @@ class Ownership {
 
   // Elections (membership/election.h).
 
-  /// current + 1, from now on the current epoch.
+  /// The next odd one, from now on the current epoch: for what nobody is asked about.
   uint64_t next_epoch();
+  /// The next even one, likewise: for an election. So what one side decides by itself and the other
+  /// by votes, without having heard of it, never has the same epoch.
+  uint64_t next_election_epoch();
   /// A vote for `candidate`, which wants to replace `primary`, in `epoch`, which must be above
   /// last_vote_epoch (an assertion).
   void vote(uint64_t epoch, const NodeId& candidate, const NodeId& primary);

@@ -372,7 +372,10 @@ void ClusterNode::hold_slots(const SlotRanges& slots, std::function<void(const S
   held_by_ = ++generation_;
   routing_due_ = true;
   publish();
-  if (options_.fault == ClusterFault::kHoldAtOnce) return std::exchange(told_held_, {})(Status());
+  if (options_.fault == ClusterFault::kHoldAtOnce) {
+    fenced(generation_);
+    return std::exchange(told_held_, {})(Status());
+  }
   fence_held_at_ = now() + kPauseGraceMs;
   rearm();
 }
@@ -512,9 +515,12 @@ std::optional<std::vector<NodeId>> ClusterNode::others_of_shard() const {
     if (member->id == membership_->self()) continue;
     const auto role = decode_fact<RoleFact>(member->value(EntryKey::kRole));
     if (!role.ok()) return std::nullopt;
-    if (role->shard == membership_->shard() || role->primary == membership_->self()) {
-      others.push_back(member->id);
-    }
+    // A primary that was replaced by one that didn't know all of its slots owns the rest of them, and
+    // goes on with those who follow it.
+    const NodeId& leader = role->is_primary() ? member->id : role->primary;
+    const bool apart = leader != membership_->self() && membership_->slots().owns_slots(leader);
+    const bool same = role->shard == membership_->shard() && !apart;
+    if (same || role->primary == membership_->self()) others.push_back(member->id);
   }
   return others;
 }

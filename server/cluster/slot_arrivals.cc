@@ -182,7 +182,7 @@ void SlotMover::sweep(TimeMs now) {
     const NodeId owner = membership.slots().owner(range.first);
     if (!owner || owner == membership.self()) continue;
     hand_over_.emplace(transport_);
-    hand_over_->shard = shard_of(owner);
+    hand_over_->owner = owner;
     open(&*hand_over_, spare.intersection(membership.slots().slots_of(owner)),
          SlotExport::Kind::kHandOver, now);
     return pump_export(*hand_over_, now);

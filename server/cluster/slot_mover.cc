@@ -123,6 +123,10 @@ NodeId SlotMover::shard_of(const NodeId& node) const {
   return member ? member->role.shard : NodeId();
 }
 
+NodeId SlotMover::goal_of(const Export& moving) const {
+  return moving.owner ? moving.owner : membership().primary_of_shard(moving.shard);
+}
+
 // --- exports -------------------------------------------------------------------------------------
 
 void SlotMover::start(const SlotRanges& slots, const NodeId& target) {
@@ -220,7 +224,7 @@ void SlotMover::pump_export(Export& moving, TimeMs now) {
     SlotExport::Ready ready = session.take_ready(now);
     if (ready.disconnect) moving.pipe.close();
     if (ready.connect) {
-      moving.pipe.open(events_.locate(membership().primary_of_shard(moving.shard)), kSlotStream);
+      moving.pipe.open(events_.locate(goal_of(moving)), kSlotStream);
       if (moving.pipe.id() == 0) session.disconnected(now);
     }
     for (const SlotMessage& message : ready.send) moving.pipe.push(message);

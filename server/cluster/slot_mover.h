@@ -127,7 +127,8 @@ class SlotMover final : public SlotMoves {
 
     std::optional<size_t> number;  // of its SlotMigration; none: a hand-over
     uint64_t serial = 0;
-    NodeId shard;  // the target's
+    NodeId shard;  // the target's, whose primary gets them
+    NodeId owner;  // of a hand-over: gets them itself
     std::unique_ptr<SlotExport> session;
     StreamPipe pipe;
     bool completing = false;  // the others of the shard are asked
@@ -177,6 +178,7 @@ class SlotMover final : public SlotMoves {
   size_t add(SlotMigration migration);
   void describe_export(const char* end = nullptr);
   NodeId shard_of(const NodeId& node) const;
+  NodeId goal_of(const Export& moving) const;
   SlotRanges arriving() const;
 
   Keyspace& keyspace_;

@@ -322,7 +322,7 @@ TEST_F(CandidateTest, WithoutAMajorityInTimeAsksInANewEpoch) {
   run(1002 + 2000);
   EXPECT_TRUE(has(ElectionEvent::kLost));
   run(1002 + 2000 + 21);
-  EXPECT_EQ(sent<VoteRequest>().back().second.epoch, epoch + 1);
+  EXPECT_EQ(sent<VoteRequest>().back().second.epoch, epoch + 2);
 }
 
 TEST_F(CandidateTest, RefusedByTooManyAsksInANewEpochAtOnce) {

@@ -222,8 +222,8 @@ TEST(ManualFailover, TakeoverClaimsTheSlotsWithoutVotes) {
   EXPECT_TRUE(ownership.persist && ownership.publish);
   const ElectionReady ready = replica.election.take_ready();
   EXPECT_TRUE(ready.send.empty());
-  EXPECT_EQ(ready.events, (std::vector<ElectionEvent>{{ElectionEvent::kWon, 4, node(1)}}));
-  EXPECT_EQ(replica.ownership.claim(), (SlotsFact{4, {{100, 109}}}));
+  EXPECT_EQ(ready.events, (std::vector<ElectionEvent>{{ElectionEvent::kWon, 5, node(1)}}));
+  EXPECT_EQ(replica.ownership.claim(), (SlotsFact{5, {{100, 109}}}));
 }
 
 TEST(ManualFailover, IsRefusedToAPrimaryAndWhereThereAreNoSlots) {

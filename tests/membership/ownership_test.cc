@@ -165,7 +165,7 @@ TEST(Ownership, EqualEpochsTheSmallerIdTakesANewOneWithoutTheSlotsThatBothClaim)
   own.take_ready();
   own.set_claim(node(3), {5, {{5, 19}}}, kLinger);
   EXPECT_TRUE(own.take_ready().persist);
-  EXPECT_EQ(own.claim(), (SlotsFact{6, {{0, 4}}}));
+  EXPECT_EQ(own.claim(), (SlotsFact{7, {{0, 4}}}));
   EXPECT_EQ(own.map().owner(5), node(3));
 }
 
@@ -181,7 +181,17 @@ TEST(Ownership, EqualEpochsOfManyAreResolvedInOneStep) {
   }
   EXPECT_EQ(epochs.size(), kNodes);
   EXPECT_EQ(*epochs.begin(), 0u);
-  EXPECT_EQ(*epochs.rbegin(), kNodes - 1u);
+  EXPECT_EQ(*epochs.rbegin(), 2 * kNodes - 3u);
+}
+
+// So none of the one is one of the other's, whatever those who choose them have heard.
+TEST(Ownership, EpochsOfElectionsAreEvenThoseOfANodesOwnWordOdd) {
+  Ownership own(node(1), claiming(4, {{0, 9}}));
+  EXPECT_EQ(own.next_epoch(), 5u);
+  EXPECT_EQ(own.next_epoch(), 7u);
+  EXPECT_EQ(own.next_election_epoch(), 8u);
+  EXPECT_EQ(own.next_election_epoch(), 10u);
+  EXPECT_EQ(own.next_epoch(), 11u);
 }
 
 TEST(Ownership, EqualEpochOfANodeWithoutSlotsIsNoCollision) {
@@ -286,7 +296,7 @@ TEST(Ownership, WhatIsTakenIsClaimedUnderANewEpochAndSpareNoMore) {
   EXPECT_EQ(own.state().spare, (SlotRanges{{20, 25}})) << "rows of its own slots aren't";
   own.take_ready();
   own.take({{20, 23}});
-  EXPECT_EQ(own.claim(), (SlotsFact{8, {{0, 9}, {20, 23}}}));
+  EXPECT_EQ(own.claim(), (SlotsFact{9, {{0, 9}, {20, 23}}}));
   EXPECT_TRUE(own.owns(20));
   EXPECT_EQ(own.state().spare, (SlotRanges{{24, 25}}));
   EXPECT_TRUE(own.take_ready().persist);
@@ -336,7 +346,7 @@ TEST(OwnershipCommands, DelSlotsThenAddSlotsTakesASlotFromItsOwner) {
   own.set_claim(node(2), {7, {{10, 19}}}, kLinger);
   ASSERT_TRUE(own.del_slots({{10, 10}}, 100).ok());
   ASSERT_TRUE(own.add_slots({{10, 10}}).ok());
-  EXPECT_EQ(own.config_epoch(), 8u) << "under its old epoch the claim would lose";
+  EXPECT_EQ(own.config_epoch(), 9u) << "under its old epoch the claim would lose";
   EXPECT_EQ(own.map().owner_by_claims(10), node(1));
 }
 
@@ -414,7 +424,7 @@ TEST(OwnershipCommands, ASlotThatAnOperatorGaveAwayIsNotTakenBackByALaterEpoch) 
   source.set_owner(10, node(1), 100);
   source.take({{30, 39}});  // before the target's claim arrives
   source.set_claim(node(1), {6, {{10, 10}}}, kLinger);
-  EXPECT_EQ(source.claim(), (SlotsFact{6, {{11, 19}, {30, 39}}}));
+  EXPECT_EQ(source.claim(), (SlotsFact{7, {{11, 19}, {30, 39}}}));
   EXPECT_EQ(source.map().owner_by_claims(10), node(1));
 }
 

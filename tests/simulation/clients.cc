@@ -14,7 +14,7 @@ constexpr uint64_t kKeys = 40;     // of each kind
 constexpr uint64_t kCounters = 9;  // that are only ever incremented
 constexpr TimeMs kAcksTimeoutMs = 800;
 constexpr TimeMs kTurnMs = 5;
-constexpr TimeMs kLongTurnMs = 30;
+constexpr TimeMs kLongTurnMs = 400;
 constexpr const char* kKinds[] = {"k", "m", "n"};
 
 uint64_t keys_of(uint64_t kind) { return kind == 2 ? kCounters : kKeys; }
@@ -44,12 +44,14 @@ void Simulation::client() {
     ++figures_.refused;
     return;
   }
-  // A request is executed some time after it was judged.
+  // A request is executed some time after it was judged; when that is long, not without a lease.
   const uint64_t generation = server->generation();
   if (random_.one_in(2)) return execute(*server, generation, key);
-  const TimeMs longest = random_.one_in(20) ? kLongTurnMs : kTurnMs;
+  const TimeMs longest = random_.one_in(4) ? kLongTurnMs : kTurnMs;
   in(1 + random_.below(longest), [this, server, generation, key, began = server->began()] {
-    if (server->running() && server->began() == began) execute(*server, generation, key);
+    if (server->running() && server->began() == began && server->may_serve()) {
+      execute(*server, generation, key);
+    }
   });
 }
 

@@ -46,7 +46,8 @@ void Observer::look_at_routing(SimNode& node) {
   const auto nobody = std::find(routing->owner.begin(), routing->owner.end(), Routing::kNobody);
   if (nobody == routing->owner.end()) {
     complete = routing;
-  } else if (complete != nullptr && !left_.contains(node.index()) && node.with_majority()) {
+  } else if (complete != nullptr && !left_.contains(node.index()) && node.with_majority() &&
+             !out_of_reach_(static_cast<uint16_t>(nobody - routing->owner.begin()))) {
     violation_(node.name() + " sees slot " + std::to_string(nobody - routing->owner.begin()) +
                " without an owner, which had one");
   }
@@ -103,7 +104,12 @@ void Observer::look_at_log(SimNode& node) {
 }
 
 void Observer::served(SimNode& node, uint16_t slot, bool forced) {
-  const uint64_t epoch = node.membership().epochs().config_epoch;
+  const OwnershipState& own = node.membership().epochs();
+  if (own.given.contains(slot) || !own.slots.contains(slot)) {
+    violation_(node.name() + " executes a write of slot " + std::to_string(slot) +
+               ", which has gone to another node");
+  }
+  const uint64_t epoch = own.config_epoch;
   Service& last = service_[slot];
   if (epoch < last.epoch && last.node != node.id() && !forced) {
     violation_(node.name() + " serves slot " + std::to_string(slot) + " in epoch " +

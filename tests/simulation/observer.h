@@ -31,7 +31,9 @@ class Observer {
  public:
   using Violation = std::function<void(std::string)>;
 
-  explicit Observer(Violation violation) : violation_(std::move(violation)) {}
+  /// `out_of_reach`: whether a node claims the slot that can't be heard.
+  Observer(Violation violation, std::function<bool(uint16_t slot)> out_of_reach)
+      : violation_(std::move(violation)), out_of_reach_(std::move(out_of_reach)) {}
 
   /// `from` sends this to `to`.
   void sent(SimNode& from, const NodeId& to, uint8_t type, std::string_view payload);
@@ -67,6 +69,7 @@ class Observer {
   void look_at_routing(SimNode& node);
 
   const Violation violation_;
+  const std::function<bool(uint16_t)> out_of_reach_;
   std::map<std::pair<NodeId, uint64_t>, NodeId> votes_;
   std::map<uint64_t, std::map<NodeId, SlotRanges>> claims_;  // by epoch
   std::map<LineageId, CanonicalLog> logs_;

@@ -171,9 +171,8 @@ bool SimNode::with_majority() const {
 
 bool SimNode::serves(uint16_t slot) const {
   if (!running() || clients_wait()) return false;
-  const ClusterGate& gate = cluster_->gate();
-  const std::shared_ptr<const Routing> routing = gate.routing();
-  if (!gate.may_serve(clock_.monotonic_us() / 1000) || !routing->covered) return false;
+  const std::shared_ptr<const Routing> routing = cluster_->gate().routing();
+  if (!may_serve() || !routing->covered) return false;
   const Routing::Node* owner = routing->owner_of(slot);
   return !routing->primary && owner != nullptr && owner->id == routing->self &&
          !routing->given.contains(slot) && !routing->held.contains(slot);

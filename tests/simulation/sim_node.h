@@ -81,6 +81,7 @@ class SimNode {
 
   /// Whether clients that write are served now; if so, by the authority of generation().
   bool serves(uint16_t slot) const;
+  bool may_serve() const { return cluster_->gate().may_serve(clock_.monotonic_us() / 1000); }
   uint64_t generation() const { return cluster_->gate().routing()->generation; }
   /// Executes `write` in a tick of its own, by the authority of that generation.
   Status write(uint64_t generation, const std::function<void(Tick&)>& write);

@@ -10,6 +10,7 @@
 #include "server/trees/reconcile_conversation.h"
 #include "storage/base/slot.h"
 #include "storage/local_keys.h"
+#include "storage/local_records.h"
 
 namespace syntropy::testing {
 namespace {
@@ -37,7 +38,8 @@ Simulation::Simulation(const SimulationOptions& options)
     : options_(options),
       random_(options.seed),
       network_(random_.next()),
-      observer_([this](std::string what) { fail(std::move(what)); }) {
+      observer_([this](std::string what) { fail(std::move(what)); },
+                [this](uint16_t slot) { return claimed_out_of_reach(slot); }) {
   network_.run_until(kStartMs);
   network_.set_latency_ms(1);
   settings_.node_timeout = 500 + 250 * random_.below(5);
@@ -114,7 +116,12 @@ std::string Simulation::describe(SimNode& node, bool all) {
 std::string Simulation::describe_row(SimNode& node) const {
   std::string row_key, value;
   encode_row_key(0, options_.trace_key, {}, &row_key);
-  if (!node.engine().get(row_key, ReadTier::kDisk, &value).ok()) return "no row";
+  if (!node.engine().get(row_key, ReadTier::kDisk, &value).ok()) {
+    // Whether it was purged the watermark says.
+    const bool purges = node.engine().get(purged_record_key(), ReadTier::kDisk, &value).ok();
+    const Result<uint64_t> stamp = decode_u64(purges ? value : std::string());
+    return "no row" + (stamp.ok() ? ", purged up to " + std::to_string(*stamp) : std::string());
+  }
   const Result<RowView> row = decode_row(value);
   if (!row.ok()) return "rot";
   return (row->kind == RowKind::kTombstone ? "a tombstone of " : "a row of ") +
@@ -190,6 +197,9 @@ void Simulation::note_purges(SimNode& node) {
   const NodeId primary = node.membership().primary();
   SimNode* owner = primary ? find(primary) : &node;
   if (owner == nullptr || !owner->running() || owner->membership().primary()) return;
+  // Who comes from another shard may have purged there.
+  const LogPosition position = node.log().position();
+  if (position.lineage() != owner->log().position().lineage() || position.owed) return;
   const SlotRanges& slots = owner->membership().epochs().slots;
   ledger_.note_purges(node.index(), node.engine(),
                       [&](const std::string& key) { return slots.contains(slot_of(key)); });
@@ -271,6 +281,14 @@ void Simulation::rest() {
   }
   figures_.rest_ms = network_.now() - began;
   trace("at rest");
+}
+
+// It was given to a node that was cut off at that moment, and replaced by one that doesn't know.
+bool Simulation::claimed_out_of_reach(uint16_t slot) const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [slot](const auto& node) {
+    return node->up() && !node->with_majority() &&
+           node->cluster().membership().epochs().slots.contains(slot);
+  });
 }
 
 bool Simulation::has_strays(SimNode& node) {

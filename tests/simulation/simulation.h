@@ -95,6 +95,7 @@ class Simulation {
   }
   SimNode& any_node() { return *nodes_[random_.below(nodes_.size())]; }
   std::vector<Engine*> other_stores(const SimNode& but);
+  bool claimed_out_of_reach(uint16_t slot) const;
   bool has_strays(SimNode& node);
   SimNode* find(const NodeId& id);
   void look();
@@ -129,6 +130,8 @@ class Simulation {
   void kill();
   void lose_power();
   void lose_all_power();
+  void lose_power_of_shard(SimNode& primary);
+  void lose_power_of(const std::vector<SimNode*>& nodes, TimeMs most_ms);
   uint64_t claim_known_of(const NodeId& node);
   void disk_changed(const SimNode& node);
   void old_disk();

@@ -106,35 +106,44 @@ void Simulation::power_off(SimNode& node) {
 
 void Simulation::lose_power() {
   SimNode& node = any_node();
-  if (!node.up()) return;
-  trace("power cut of " + node.name());
-  const auto held = held_by(node);
-  power_off(node);
-  const size_t lost = ledger_.lose_since(held, node.engine(), other_stores(node));
-  ledger_.disk_changed(node.index(), node.engine());
-  figures_.lost_with_disks += lost;
-  if (lost != 0 && settings_.sync == SyncPolicy::kAlways) {
-    return fail(node.name() + " lost what it had acknowledged as synced");
-  }
-  in(50 + random_.below(4 * settings_.node_timeout), [this, &node] { start_again(node); });
+  if (node.up()) lose_power_of({&node}, 4 * settings_.node_timeout);
 }
 
 void Simulation::lose_all_power() {
   if (!random_.one_in(2)) return;
-  trace("power cut of all");
-  std::vector<std::vector<Ledger::Number>> held;
-  for (auto& node : nodes_) held.push_back(held_by(*node));
-  for (auto& node : nodes_) power_off(*node);
-  size_t lost = 0;
+  std::vector<SimNode*> all;
+  for (auto& node : nodes_) all.push_back(node.get());
+  lose_power_of(all, 2 * settings_.node_timeout);
+}
+
+// Of a primary and its replicas, if it is still one.
+void Simulation::lose_power_of_shard(SimNode& primary) {
+  if (!troubled_ || !primary.up() || primary.membership().primary()) return;
+  std::vector<SimNode*> shard{&primary};
   for (auto& node : nodes_) {
-    lost += ledger_.lose_since(held[node->index()], node->engine(), other_stores(*node));
-    ledger_.disk_changed(node->index(), node->engine());
-    in(50 + random_.below(2 * settings_.node_timeout),
-       [this, &node = *node] { start_again(node); });
+    if (node->up() && node->membership().primary() == primary.id()) shard.push_back(node.get());
+  }
+  lose_power_of(shard, 2 * settings_.node_timeout);
+}
+
+// At one moment.
+void Simulation::lose_power_of(const std::vector<SimNode*>& nodes, TimeMs most_ms) {
+  std::vector<std::vector<Ledger::Number>> held;
+  for (SimNode* const node : nodes) {
+    trace("power cut of " + node->name());
+    held.push_back(held_by(*node));
+  }
+  for (SimNode* const node : nodes) power_off(*node);
+  size_t lost = 0;
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    SimNode& node = *nodes[i];
+    lost += ledger_.lose_since(held[i], node.engine(), other_stores(node));
+    ledger_.disk_changed(node.index(), node.engine());
+    in(50 + random_.below(most_ms), [this, &node] { start_again(node); });
   }
   figures_.lost_with_disks += lost;
   if (lost != 0 && settings_.sync == SyncPolicy::kAlways) {
-    fail("a power cut of all lost what was acknowledged as synced");
+    fail("a power cut lost what was acknowledged as synced");
   }
 }
 
@@ -368,6 +377,8 @@ void Simulation::move_slots() {
   ++figures_.moves;
   node.cluster().mover().start(slots, target.id());
   node.cluster().settle();
+  // What the target has by then it alone may have.
+  if (random_.one_in(3)) in(10 + random_.below(120), [this, &node] { lose_power_of_shard(node); });
 }
 
 // As redis-cli's reshard does with a slot that has no keys: all are told one by one whose it is, the
