@@ -63,7 +63,7 @@ bool Membership::covered() const {
 
 // Alone and without a vote cast by others: nobody can have replaced this node.
 ClusterHealth Membership::health(TimeMs now) const {
-  const bool unheard = !introduced_ && now < patience_until();
+  const bool unheard = !introduced_ && !blank_ && now < patience_until();
   if (lost_data_ || behind_ || unheard || !detector_.may_serve(now)) return ClusterHealth::kCutOff;
   if (!options_.require_full_coverage) return ClusterHealth::kOk;
   return covered() ? ClusterHealth::kOk : ClusterHealth::kUncovered;
