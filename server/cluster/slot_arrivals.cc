@@ -148,13 +148,18 @@ void SlotMover::look_for_strays(TimeMs now) {
       if (role != roles_left_ || !events_.leading()) return;
       strays_at_ = transport_.now() + options_.strays_ms;
       if (!occupied.ok()) return events_.pumped();  // the trees are being made
-      const OwnershipState& own = membership().epochs();
-      SlotRanges strays = occupied->difference(own.slots).difference(own.spare);
-      strays.remove(arriving());
+      const Membership& membership = this->membership();
+      const OwnershipState& own = membership.epochs();
+      SlotRanges strays;
+      for (const NodeId& owner : membership.slots().owners()) {
+        if (owner == membership.self()) continue;
+        strays.add(occupied->intersection(membership.slots().slots_of(owner)));
+      }
+      strays = strays.difference(own.slots).difference(own.spare).difference(arriving());
       for (const auto& [slot, from] : own.importing) strays.remove({{slot, slot}});
       if (strays.empty()) return events_.pumped();
       spdlog::info("slots {} are another node's and have rows here", strays.text());
-      membership().add_spare_slots(strays, transport_.now());
+      this->membership().add_spare_slots(strays, transport_.now());
       (void)events_.settle();
       events_.pumped();
     });
