@@ -325,8 +325,6 @@ StateStore::Keep ClusterNode::what_to_keep(const MembershipReady& ready) const {
 
 void ClusterNode::change_role(const NodeId& primary) {
   mover_.leave_role();
-  release_slots();
-  resume_writes();
   shard_ = membership_->shard();
   routing_due_ = true;
   lead_due_ = false;
@@ -336,6 +334,9 @@ void ClusterNode::change_role(const NodeId& primary) {
   } else {
     replication_.lead();
   }
+  // Not before: what is under way would be executed where the log was to stand still.
+  release_slots();
+  resume_writes();
 }
 
 void ClusterNode::on_settled() {
