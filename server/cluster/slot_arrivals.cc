@@ -170,6 +170,10 @@ void SlotMover::look_for_strays(TimeMs now) {
 void SlotMover::sweep(TimeMs now) {
   if (!removal_.slots.empty()) return;
   if (hand_over_) {
+    const SlotRanges owned = this->membership().slots().slots_of(hand_over_->owner);
+    if (!owned.contains(hand_over_->session->slots())) {
+      (void)hand_over_->session->cancel("they are another node's by now");
+    }
     pump_export(*hand_over_, now);
     if (hand_over_->session->ended()) end_hand_over();
     return;
