@@ -286,8 +286,12 @@ void Simulation::rest() {
 // It was given to a node that was cut off at that moment, and replaced by one that doesn't know.
 bool Simulation::claimed_out_of_reach(uint16_t slot) const {
   return std::any_of(nodes_.begin(), nodes_.end(), [slot](const auto& node) {
-    return node->up() && !node->with_majority() &&
-           node->cluster().membership().epochs().slots.contains(slot);
+    if (node->up()) {
+      return !node->with_majority() &&
+             node->cluster().membership().epochs().slots.contains(slot);
+    }
+    const auto stored = StateStore(node->engine()).load();
+    return stored.ok() && *stored && (*stored)->membership.ownership.slots.contains(slot);
   });
 }
 
