@@ -15,9 +15,9 @@ constexpr TimeMs kSecureMs = 500;  // for replicas to have what came with a move
 }  // namespace
 
 void ClusterNode::pause_writes(TimeMs until, TimeMs at) {
+  paused_ = true;
   mover_.interrupted();
   release_slots();
-  paused_ = true;
   if (options_.pause_clients && until > at) options_.pause_clients(until - at);
   pause_log_at_ = at + kPauseGraceMs;
 }

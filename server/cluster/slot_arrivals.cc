@@ -142,7 +142,7 @@ void SlotMover::end_import(StreamId stream) {
 void SlotMover::look_for_strays(TimeMs now) {
   if (now < strays_at_) return;
   strays_at_ = UINT64_MAX;
-  work_.change([this, role = roles_left_] {
+  work_.read([this, role = roles_left_] {
     const Result<SlotRanges> occupied = rows_.occupied_slots();
     transport_.post([this, role, occupied] {
       if (role != roles_left_ || !events_.leading()) return;

@@ -10,6 +10,9 @@ from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException
 
 ROUND_S = 0.01
+# What 4.3 ends with when it asks for the slots' owners while it knows a node that it has no
+# connection to: it copies its settings, which hold itself and its locks. No server said this.
+OWN_FAULT = "cannot pickle"
 
 
 def main():
@@ -45,7 +48,8 @@ def main():
             if f"{name}:{number // 2}" in written:
                 check(f"{name}:{number // 2}")
         except (redis.RedisError, RedisClusterException) as error:
-            note(error)
+            if OWN_FAULT not in str(error):
+                note(error)
             if isinstance(error, RedisClusterException):  # 4.3 doesn't come out of that by itself
                 try:
                     cluster = connect()
@@ -53,6 +57,7 @@ def main():
                     note(still)
         number += 1
         time.sleep(ROUND_S)
+    cluster = connect()
     for key in written:
         try:
             check(key)
