@@ -275,6 +275,7 @@ void Membership::tick(TimeMs now) {
   if (ownership_.next_deadline() <= now) ownership_.tick(now);
   if (election_.next_deadline() <= now) election_due_ = true;
   send_meets(now);
+  end_sparing(now);
   patience_ended_ = patience_ended_ || now >= patience_until();
   check_lost_data(now);
   pump(now);
@@ -285,6 +286,7 @@ TimeMs Membership::next_deadline() const {
       std::min({gossip_.next_deadline(), detector_.next_deadline(), ownership_.next_deadline(),
                 introduced_ ? election_.next_deadline() : UINT64_MAX});
   for (const PendingMeet& meet : pending_meets_) next = std::min(next, meet.next_at);
+  for (const auto& [node, until] : spared_) next = std::min(next, until);
   if (lost_data_) next = std::min(next, lost_data_check_);
   if (!introduced_ && !patience_ended_) next = std::min(next, patience_until());
   if (doubted_since_ && !doubted_) {
@@ -323,6 +325,7 @@ void Membership::pump(TimeMs now) {
   while (again) {
     again = pump_gossip(now);
     again = pump_detector(now) || again;
+    again = pump_given(now) || again;
     again = pump_ownership(now) || again;
     again = pump_shard(now) || again;
     again = pump_election(now) || again;
@@ -396,6 +399,7 @@ void Membership::on_change(const MemberChange& change, TimeMs now) {
     detector_.member_removed(id, now);
     ownership_.remove(id);
     ready_.removed.push_back(id);
+    shards_changed_ = true;
     if (change.keys.contains(EntryKey::kForgotten)) forgotten_changed_ = true;
     ready_.store = ready_.routing_changed = election_due_ = true;
     return;
@@ -407,6 +411,7 @@ void Membership::on_change(const MemberChange& change, TimeMs now) {
   }
   if (change.keys.contains(EntryKey::kIncarnation)) detector_.incarnation_changed(id, now);
   if (id == self_) return on_own_change(change, now);
+  if (change.keys.contains(EntryKey::kRole)) shards_changed_ = true;
   if (change.keys.contains(EntryKey::kSuspects)) on_suspects(*change.after, now);
   if (change.keys.contains(EntryKey::kSlots)) {
     const auto fact = decode_fact<SlotsFact>(change.after->value(EntryKey::kSlots));
@@ -450,7 +455,11 @@ void Membership::on_forgotten(const MemberRecord& teller, TimeMs now) {
   if (!fact.ok()) return;
   for (const NodeStamp& stamp : fact->forgotten) {
     if (stamp.node != self_) {
-      if (!needed(stamp.node)) gossip_.forget(stamp.node, stamp.stamp);
+      if (!needed(stamp.node)) {
+        gossip_.forget(stamp.node, stamp.stamp);
+      } else {
+        spared_.try_emplace(stamp.node, now + 2 * options_.detector.node_timeout);
+      }
     } else if (joined_ <= stamp.stamp) {
       ready_.forgotten = true;
       if (slots().owns_slots(self_)) join_anew(stamp.stamp, now);
@@ -461,6 +470,20 @@ void Membership::on_forgotten(const MemberRecord& teller, TimeMs now) {
 // It has what others need: perhaps it was elected while somebody was told to forget it.
 bool Membership::needed(const NodeId& node) const {
   return slots().owns_slots(node) && !detector_.is_failed(node);
+}
+
+// An owner that is there hears by then that it is forgotten, and joins anew. Who was away itself
+// while the others forgot a dead one can't be told by their votes that it is dead.
+void Membership::end_sparing(TimeMs now) {
+  for (auto spared = spared_.begin(); spared != spared_.end();) {
+    if (now < spared->second) {
+      ++spared;
+      continue;
+    }
+    const uint64_t stamp = forgotten_stamp(spared->first);
+    if (stamp != 0) gossip_.forget(spared->first, stamp);
+    spared = spared_.erase(spared);
+  }
 }
 
 // Once it isn't needed any more.
@@ -501,6 +524,20 @@ bool Membership::pump_detector(TimeMs now) {
     ready_.sends.push_back({out.to, std::move(out.message)});
   }
   gossip_.set_extra_hash(detector_.failed_hash());
+  return true;
+}
+
+// Slots stay when no node is left of the shard that they were given to. Not while this node may have
+// been replaced: its new epoch would take all of its slots back from who writes to them.
+bool Membership::pump_given(TimeMs now) {
+  if (role_.primary || epochs().given.empty()) shards_changed_ = false;
+  if (!shards_changed_ || !introduced_ || health(now) == ClusterHealth::kCutOff) return false;
+  shards_changed_ = false;
+  for (const MemberRecordPtr& member : members()) {
+    const auto role = decode_fact<RoleFact>(member->value(EntryKey::kRole));
+    if (!role.ok() || role->shard == epochs().given_to) return false;
+  }
+  ownership_.take_back();
   return true;
 }
 

@@ -32,6 +32,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -266,6 +267,7 @@ class Membership final : private Roster, private ElectionView {
   void note_teller(const MemberRecord& member);
   bool needed(const NodeId& node) const;
   void forget_late(const NodeId& node);
+  void end_sparing(TimeMs now);
   void join_anew(uint64_t forgotten, TimeMs now);
   void reserve_versions();
 
@@ -275,6 +277,7 @@ class Membership final : private Roster, private ElectionView {
   bool pump_gossip(TimeMs now);
   bool pump_detector(TimeMs now);
   bool pump_ownership(TimeMs now);
+  bool pump_given(TimeMs now);
   bool pump_shard(TimeMs now);
   bool pump_election(TimeMs now);
   void on_change(const MemberChange& change, TimeMs now);
@@ -313,6 +316,7 @@ class Membership final : private Roster, private ElectionView {
   EntryVersion version_bound_ = 0;
   std::vector<NodeStamp> forgotten_;  // by this node, ascending by node
   std::set<NodeId> tellers_;          // who tells that it was told to forget somebody
+  std::map<NodeId, TimeMs> spared_;   // needed, but forgotten by others; until when
   std::vector<PendingMeet> pending_meets_;
   const TimeMs began_;
   bool patience_ended_ = false;
@@ -332,6 +336,7 @@ class Membership final : private Roster, private ElectionView {
   TimeMs lost_data_check_ = 0;
   TimeMs abstain_until_ = 0;
   bool election_due_ = false;  // something that ElectionView tells has changed
+  bool shards_changed_ = true;
   MembershipReady ready_;
   GossipReady gossip_ready_;
   FailureDetector::Ready detector_ready_;

@@ -190,6 +190,14 @@ void Ownership::give(const SlotRanges& slots, const NodeId& shard) {
 
 void Ownership::take(const SlotRanges& slots) { win(next_epoch(), slots); }
 
+void Ownership::take_back() {
+  state_.given.clear();
+  state_.given_to = NodeId();
+  state_.config_epoch = next_epoch();
+  ready_.view_changed = true;
+  claim_changed();
+}
+
 void Ownership::add_spare(const SlotRanges& slots) {
   state_.spare.add(slots.difference(state_.slots));
   ready_.persist = true;

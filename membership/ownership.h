@@ -133,6 +133,9 @@ class Ownership {
   void give(const SlotRanges& slots, const NodeId& shard);
   /// They were given to this node's shard: claims them under a new epoch.
   void take(const SlotRanges& slots);
+  /// Nobody is left who could take what is given: it stays, under a new epoch, above that of a claim
+  /// which hasn't been heard of.
+  void take_back();
   /// Rows of these, of other nodes, are copies from now on; or there are none any more.
   void add_spare(const SlotRanges& slots);
   void remove_spare(const SlotRanges& slots);

@@ -203,7 +203,9 @@ void SlotMover::look_at_claims() {
   SlotExport& session = *export_->session;
   if (session.ended()) return;
   const SlotRanges& own = membership().epochs().slots;
-  if (!own.intersects(session.slots())) {
+  if (session.is_given() && own.contains(session.slots()) && membership().epochs().given.empty()) {
+    session.taken_back();
+  } else if (!own.intersects(session.slots())) {
     // By a grant it is the target's, or another has taken them.
     if (!session.cancel("the slots are another node's by now")) session.taken();
   } else if (!own.contains(session.slots())) {

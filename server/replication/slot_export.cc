@@ -74,6 +74,10 @@ void SlotExport::taken() {
   disconnect_ = linked_ || connecting_;
 }
 
+void SlotExport::taken_back() {
+  if (!ended()) fail("no node is left of the shard that they were given to");
+}
+
 // --- what comes ----------------------------------------------------------------------------------
 
 void SlotExport::step(const SlotMessage& message, TimeMs now) {

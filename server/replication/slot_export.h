@@ -96,6 +96,8 @@ class SlotExport {
   void interrupted(TimeMs now);
   /// The target has claimed them.
   void taken();
+  /// What was given stays here, for no node is left that could take it.
+  void taken_back();
   /// False: they are given already.
   bool cancel(std::string reason);
 
@@ -105,6 +107,7 @@ class SlotExport {
   const SlotRanges& slots() const { return slots_; }
   ReplicationSessionId session() const { return session_; }
   Stage stage() const { return stage_; }
+  bool is_given() const { return given_; }  // durably
   bool ended() const { return stage_ == Stage::kDone || stage_ == Stage::kFailed; }
   /// Why it failed, or why the last try came to nothing.
   const std::string& trouble() const { return trouble_; }

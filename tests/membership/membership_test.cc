@@ -270,6 +270,64 @@ TEST_F(MembershipTest, PrimaryWhoseStoreIsAnotherOneRemembersThatOverARestart) {
   EXPECT_FALSE(cluster.node(0).has_lost_data());
 }
 
+// Slots are given to the shard of nodes 1 and 4, and these are gone for good.
+class GivenSlotsTest : public MembershipTest {
+ protected:
+  void SetUp() override {
+    const NodeId shard = cluster.node(1).shard();
+    ASSERT_TRUE(cluster.node(0).give_slots(given, shard, cluster.now()).ok());
+    cluster.settle(0);
+    before = cluster.node(0).epochs().config_epoch;
+    cluster.kill(1);
+    cluster.kill(4);
+    ASSERT_TRUE(cluster.run_until(
+        [&] { return in_view(2, 1, Liveness::kFailed) && in_view(2, 4, Liveness::kFailed); }));
+  }
+
+  void forget(size_t teller, size_t node) {
+    ASSERT_TRUE(cluster.node(teller).forget(cluster.id(node), cluster.now()).ok());
+    cluster.settle(teller);
+  }
+
+  bool has_taken_back() {
+    const OwnershipState& own = cluster.node(0).epochs();
+    return own.given.empty() && !own.given_to && own.slots.contains(given) &&
+           own.config_epoch > before;
+  }
+
+  const SlotRanges given{{0, 99}};
+  uint64_t before = 0;
+};
+
+TEST_F(GivenSlotsTest, StayWhenNoNodeIsLeftOfTheShardThatGetsThem) {
+  forget(2, 1);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.node(0).has_forgotten(cluster.id(1)); }));
+  cluster.run_for(3000);
+  EXPECT_EQ(cluster.node(0).epochs().given, given) << "node 4 might take them";
+  forget(2, 4);
+  ASSERT_TRUE(cluster.run_until([&] { return has_taken_back(); }));
+  EXPECT_EQ(cluster.stored(0).ownership, cluster.node(0).epochs());
+}
+
+TEST_F(GivenSlotsTest, WhoWasAwayForgetsADeadOwnerAsTheOthersDid) {
+  cluster.kill(0);
+  forget(2, 1);
+  cluster.run_for(200);
+  cluster.restart(0);
+  EXPECT_TRUE(cluster.run_until([&] {
+    return cluster.node(0).members().find(cluster.id(1)) == nullptr && cluster.agreed();
+  }));
+}
+
+TEST_F(GivenSlotsTest, StayWhenTheirOwnerHearsOnlyAfterARestartThatNoNodeIsLeft) {
+  cluster.kill(0);
+  forget(2, 1);
+  forget(2, 4);
+  cluster.run_for(200);
+  cluster.restart(0);
+  EXPECT_TRUE(cluster.run_until([&] { return has_taken_back(); }));
+}
+
 TEST_F(MembershipTest, ForgottenNodeIsForgottenByAllAndDoesNotComeBackByRumour) {
   cluster.kill(5);
   ASSERT_TRUE(cluster.run_until([&] { return in_view(1, 5, Liveness::kFailed); }));

@@ -280,6 +280,19 @@ TEST(Ownership, WhatIsGivenStaysClaimedUntilItIsTaken) {
   EXPECT_EQ(own.state().spare, (SlotRanges{{4, 4}}));
 }
 
+TEST(Ownership, WhatNobodyIsLeftToTakeStaysUnderANewEpoch) {
+  Ownership own(node(2), claiming(5, {{0, 9}}));
+  own.give({{3, 4}}, node(100));
+  own.take_ready();
+  own.take_back();
+  const OwnershipReady ready = own.take_ready();
+  EXPECT_TRUE(ready.persist && ready.publish && ready.view_changed);
+  EXPECT_TRUE(own.state().given.empty());
+  EXPECT_FALSE(own.state().given_to);
+  EXPECT_TRUE(own.state().spare.empty());
+  EXPECT_EQ(own.claim(), (SlotsFact{7, {{0, 9}}}));
+}
+
 TEST(Ownership, WhatWasLostWithoutHavingBeenGivenIsNotSpare) {
   Ownership own(node(2), claiming(5, {{0, 9}}));
   own.give({{3, 4}}, node(100));
