@@ -176,6 +176,14 @@ void Ledger::disk_changed(size_t node, Engine& engine) {
   }
 }
 
+void Ledger::brought_back(Engine& engine) {
+  for (Write& write : writes_) {
+    if (!write.gone || !row_of(engine, write.row_key)) continue;
+    write.gone = false;
+    write.lost = true;
+  }
+}
+
 size_t Ledger::purged() const {
   return static_cast<size_t>(std::count_if(writes_.begin(), writes_.end(), [](const Write& write) {
     return write.kind == Write::Kind::kErase && write.acknowledged && write.gone;

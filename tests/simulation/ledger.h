@@ -81,6 +81,8 @@ class Ledger {
   /// The node has another store now, or an older one. What the last of those knew was purged that
   /// noticed it, is lost.
   void disk_changed(size_t node, Engine& engine);
+  /// The rows of the store may come back though they were purged.
+  void brought_back(Engine& engine);
   /// Acknowledged deletions that are gone.
   size_t purged() const;
 

@@ -31,7 +31,7 @@ class Observer {
  public:
   using Violation = std::function<void(std::string)>;
 
-  /// `out_of_reach`: whether a node claims the slot that can't be heard.
+  /// `out_of_reach`: whether a node claims the slot that can't be heard, or is forgotten.
   Observer(Violation violation, std::function<bool(uint16_t slot)> out_of_reach)
       : violation_(std::move(violation)), out_of_reach_(std::move(out_of_reach)) {}
 

@@ -285,13 +285,21 @@ void Simulation::rest() {
 
 // It was given to a node that was cut off at that moment, and replaced by one that doesn't know.
 bool Simulation::claimed_out_of_reach(uint16_t slot) const {
-  return std::any_of(nodes_.begin(), nodes_.end(), [slot](const auto& node) {
+  return std::any_of(nodes_.begin(), nodes_.end(), [this, slot](const auto& node) {
     if (node->up()) {
-      return !node->with_majority() &&
-             node->cluster().membership().epochs().slots.contains(slot);
+      const bool outside = !node->with_majority() || is_forgotten(*node);
+      return outside && node->cluster().membership().epochs().slots.contains(slot);
     }
     const auto stored = StateStore(node->engine()).load();
     return stored.ok() && *stored && (*stored)->membership.ownership.slots.contains(slot);
+  });
+}
+
+// By a node that is up, and hasn't heard of it again.
+bool Simulation::is_forgotten(const SimNode& node) const {
+  if (!forgotten_.contains(node.index())) return false;
+  return std::any_of(nodes_.begin(), nodes_.end(), [&](const auto& other) {
+    return other->up() && other->cluster().membership().members().find(node.id()) == nullptr;
   });
 }
 

@@ -96,6 +96,7 @@ class Simulation {
   SimNode& any_node() { return *nodes_[random_.below(nodes_.size())]; }
   std::vector<Engine*> other_stores(const SimNode& but);
   bool claimed_out_of_reach(uint16_t slot) const;
+  bool is_forgotten(const SimNode& node) const;
   bool has_strays(SimNode& node);
   SimNode* find(const NodeId& id);
   void look();
@@ -152,7 +153,9 @@ class Simulation {
   void set_slot();
   void tell_owner(uint16_t slot, SimNode& owner, std::vector<SimNode*> to);
   void assign_unowned();
+  void lose_receiver(SimNode& source, const NodeId& shard, TimeMs until);
   void forget_and_meet();
+  bool forget(SimNode& node, SimNode& other);
   void meet_forgotten();
   void employ_forgotten();
   void start_again(SimNode& node);
@@ -183,6 +186,7 @@ class Simulation {
   std::map<size_t, std::string> traced_;
   std::set<size_t> dark_;  // nodes without power: cut off until they start
   std::vector<std::unique_ptr<MemoryEngine>> copies_;  // older disks, by node; null: none
+  std::map<size_t, LogPosition> copied_at_;            // where their logs stood
   std::string violation_;
   SimulationFigures figures_;
 };

@@ -75,7 +75,9 @@ void Simulation::start_again(SimNode& node) {
 void Simulation::keep_copy() {
   if (!random_.one_in(4)) return;
   SimNode& node = any_node();
+  if (!node.up()) return;
   copies_[node.index()] = node.copy_disk();
+  copied_at_[node.index()] = node.log().position();
 }
 
 // What the store has of the required writes, before something happens to it.
@@ -172,18 +174,22 @@ void Simulation::old_disk() {
   if (copy == nullptr || !node.up()) return;
   trace(node.name() + " comes back with an older disk");
   const auto held = held_by(node);
+  // Nobody can tell what it lacks of the log of the shard that it went to since.
+  const bool other_shard = !node.log().position().common_offset(copied_at_[node.index()]);
   node.kill();
   lost_at_[node.index()] = network_.now();
   node.replace_disk(std::move(copy));
   figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
   ledger_.disk_changed(node.index(), node.engine());
+  if (other_shard) ledger_.brought_back(node.engine());
   disk_changed(node);
   in(50 + random_.below(3 * settings_.node_timeout), [this, &node] { start_again(node); });
 }
 
 void Simulation::empty_disk() {
   SimNode& node = any_node();
-  if (!node.up()) return;
+  // Nobody remembers the slots of who is forgotten but its own disk.
+  if (!node.up() || is_forgotten(node)) return;
   trace(node.name() + " comes back with an empty disk");
   const auto held = held_by(node);
   node.kill();
@@ -379,6 +385,25 @@ void Simulation::move_slots() {
   node.cluster().settle();
   // What the target has by then it alone may have.
   if (random_.one_in(3)) in(10 + random_.below(120), [this, &node] { lose_power_of_shard(node); });
+  if (random_.one_in(4)) lose_receiver(node, target.membership().shard(), network_.now() + 1000);
+}
+
+// The shard that slots are given to dies, most often before it is heard of that it has them, and its
+// nodes are forgotten while they are away.
+void Simulation::lose_receiver(SimNode& source, const NodeId& shard, TimeMs until) {
+  if (!troubled_ || !source.running() || network_.now() >= until) return;
+  if (source.membership().epochs().given_to != shard) {
+    return in(1, [this, &source, shard, until] { lose_receiver(source, shard, until); });
+  }
+  const TimeMs away = 3 * settings_.node_timeout;
+  for (auto& node : nodes_) {
+    if (!node->up() || node->membership().shard() != shard) continue;
+    trace("kill " + node->name() + ", whose shard has been given slots");
+    node->kill();
+    in(away + random_.below(away), [this, &source, &node = *node] { forget(source, node); });
+    in(2 * away + random_.below(away), [this, &node = *node] { start_again(node); });
+    in(3 * away + random_.below(away), [this] { meet_forgotten(); });
+  }
 }
 
 // As redis-cli's reshard does with a slot that has no keys: all are told one by one whose it is, the
@@ -441,16 +466,24 @@ void Simulation::forget_and_meet() {
   SimNode& node = any_node();
   SimNode& other = any_node();
   if (!node.running() || !other.running() || !other.membership().primary()) return;
+  if (!forget(node, other)) return;
+  in(random_.below(3 * settings_.node_timeout), [this] { meet_forgotten(); });
+}
+
+bool Simulation::forget(SimNode& node, SimNode& other) {
+  if (!node.running()) return false;
   // A move that waits for it would go on, and what it alone has would come too late.
   for (const auto& mover : nodes_) {
-    if (mover->up() && !mover->cluster().mover().leaving().empty()) return;
+    if (!mover->up()) continue;
+    const SlotRanges& given = mover->membership().epochs().given;
+    if (!given.contains(mover->cluster().mover().leaving())) return false;
   }
-  if (!node.membership().forget(other.id(), network_.now()).ok()) return;
+  if (!node.membership().forget(other.id(), network_.now()).ok()) return false;
   trace(node.name() + " forgets " + other.name());
   node.cluster().settle();
   forgotten_.insert(other.index());
   observer_.left(other);
-  in(random_.below(3 * settings_.node_timeout), [this] { meet_forgotten(); });
+  return true;
 }
 
 // Until it is a member everywhere, for what is told may be lost.
