@@ -46,8 +46,9 @@ void Observer::look_at_routing(SimNode& node) {
   const auto nobody = std::find(routing->owner.begin(), routing->owner.end(), Routing::kNobody);
   if (nobody == routing->owner.end()) {
     complete = routing;
-  } else if (complete != nullptr && !left_.contains(node.index()) && node.with_majority() &&
-             !out_of_reach_(static_cast<uint16_t>(nobody - routing->owner.begin()))) {
+  } else if (out_of_reach_(static_cast<uint16_t>(nobody - routing->owner.begin()))) {
+    complete = nullptr;  // until it has heard whose it is by then
+  } else if (complete != nullptr && !left_.contains(node.index()) && node.with_majority()) {
     violation_(node.name() + " sees slot " + std::to_string(nobody - routing->owner.begin()) +
                " without an owner, which had one");
   }
