@@ -21,6 +21,7 @@ const char* name_of(SlotExport::Stage stage) {
       return "waiting-for-target";
     case Stage::kRestamping:
     case Stage::kCopying:
+    case Stage::kSettling:
       return "copying";
     case Stage::kPausing:
     case Stage::kFinishing:
@@ -257,7 +258,12 @@ void SlotMover::act(Export& moving, const SlotExport::Ready& ready) {
   if (ready.restamp) restamp(serial, *ready.restamp, moving.session->slots(), {});
   if (ready.ask) {
     work_.read([this, serial, work = *ready.ask] {
-      const Result<RowStep> step = ask_work(work);
+      Result<RowStep> step = ask_work(work);
+      // Rows that the target has this shard doesn't lose with the power: should the move come to
+      // nothing, it would take what comes back for what was purged meanwhile.
+      const Status synced =
+          step.ok() && step->pushed != 0 ? keyspace_.engine().sync() : Status();
+      if (!synced.ok()) step = synced;
       transport_.post([this, serial, step] {
         Export* const asking = find_export(serial);
         if (asking == nullptr) return;

@@ -40,6 +40,7 @@ void SlotExport::break_off(std::string why, TimeMs now) {
   connect_at_ = now + options_.retry_ms;
   asker_.reset();
   restamp_.reset();
+  settled_ = false;
   if (given_ || stage_ == Stage::kGiving) return;
   release_writes();
   stage_ = Stage::kConnecting;
@@ -121,7 +122,13 @@ void SlotExport::on(const SlotRefusal& message, TimeMs now) {
 }
 
 void SlotExport::on(const SlotReady& message, TimeMs now) {
-  if (stage_ != Stage::kConfirming || message.round != round_) return;
+  if (message.round != round_) return;
+  if (stage_ == Stage::kSettling) {
+    settled_ = true;
+    stage_ = Stage::kCopying;
+    return begin_round(now);
+  }
+  if (stage_ != Stage::kConfirming) return;
   if (hands_over_) return taken();
   if (now >= pause_until_) return;
   stage_ = Stage::kGiving;
@@ -220,6 +227,11 @@ void SlotExport::end_round(TimeMs now) {
   }
   // What is asked last must have come before another round begins: collect() goes on until then.
   if (!pause_is_due(now)) return;
+  if (!settled_) {
+    stage_ = Stage::kSettling;
+    control_at_ = now;
+    return;
+  }
   stage_ = Stage::kPausing;
   pause_due_ = true;
   pause_until_ = now + options_.pause_ms;
@@ -240,7 +252,9 @@ void SlotExport::send_control(TimeMs now, Ready* ready) {
   control_at_ = now + options_.retry_ms;
   if (stage_ == Stage::kOffering)
     ready->send.emplace_back(SlotOffer{session_, hands_over_, slots_});
-  if (stage_ == Stage::kConfirming) ready->send.emplace_back(SlotConfirm{session_, round_});
+  if (stage_ == Stage::kSettling || stage_ == Stage::kConfirming) {
+    ready->send.emplace_back(SlotConfirm{session_, round_});
+  }
   if (stage_ == Stage::kGranting) ready->send.emplace_back(SlotGrant{session_, slots_});
 }
 
@@ -258,6 +272,7 @@ SlotExport::Ready SlotExport::take_ready(TimeMs now) {
     // Clients have waited long enough.
     release_writes();
     trouble_ = "the last rows took too long";
+    settled_ = false;
     stage_ = Stage::kCopying;
     begin_round(now + options_.retry_ms);
   }
@@ -302,7 +317,7 @@ TimeMs SlotExport::next_deadline() const {
     next = std::min(next, progress_at_ + options_.patience_ms);
   }
   if (!linked_) return connecting_ ? next : std::min(next, connect_at_);
-  if (stage_ == Stage::kOffering || stage_ >= Stage::kConfirming) {
+  if (stage_ == Stage::kOffering || stage_ == Stage::kSettling || stage_ >= Stage::kConfirming) {
     next = std::min(next, control_at_);
   }
   if (stage_ != Stage::kGranting) next = std::min(next, last_heard_ + options_.silence_ms);

@@ -1,13 +1,13 @@
 // SlotExport: the side of a move of slots that has them (slot_message.h has the conversation).
 //
 // Rows are compared with the target's again and again, and those that it lacks are pushed: each
-// round costs what has changed during the one before. When a round had little to move, writes to
-// these slots are paused, until a round finds that nothing is left to move. The target says when
-// all of it is safe there; then this node gives the slots away, durably, and the target may claim
-// them.
+// round costs what has changed during the one before. When a round had little to move, and all that
+// came before is on the target's disk and on its replicas, writes to these slots are paused, until a
+// round finds that nothing is left to move. The target says when that is safe as well; then this
+// node gives the slots away, durably, and the target may claim them.
 //
-//   offer -> copy, copy, ... -> pause -> finish -> confirm -> give -> grant until claimed
-//            \____ nothing is lost up to here: whatever fails, the slots stay ____/
+//   offer -> copy, copy, ... -> settle -> copy -> pause -> finish -> confirm -> give -> grant
+//            \_____ nothing is lost up to here: whatever fails, the slots stay _____/   until claimed
 //
 // Rows of slots that are the target's already are handed over in one round: offer -> copy -> confirm.
 //
@@ -49,6 +49,7 @@ class SlotExport {
     kOffering,
     kRestamping,
     kCopying,
+    kSettling,
     kPausing,
     kFinishing,
     kConfirming,
@@ -161,6 +162,7 @@ class SlotExport {
   uint64_t step_rows_ = 0;           // moved in this round, as counted so far
   uint64_t rows_moved_ = 0;
 
+  bool settled_ = false;  // most of the rows are safe at the target
   bool pause_due_ = false;
   bool paused_ = false;
   bool resume_due_ = false;

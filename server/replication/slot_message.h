@@ -6,8 +6,10 @@
 //           <---------------------------  SlotAccept, SlotRefusal
 //   Ask, ReplyAck ... -------------------->                 rounds of a comparison (comparison.h),
 //           <---------------------------  Reply, AskAck ... each over all rows of the slots
-//   SlotConfirm  ------------------------->                 nothing is written any more: have you all?
+//   SlotConfirm  ------------------------->                 that was a round: is all of it safe?
 //           <---------------------------  SlotReady         it is on disk, and on replicas
+//   (once before writes to the slots wait, for what comes then to be little, and once when nothing
+//   is written any more)
 //   SlotGrant ... ------------------------>                 they are yours: until a claim is heard of
 //
 // Who has rows of slots that are another's hands them over in the same way, up to SlotReady: then he
@@ -48,7 +50,7 @@ struct SlotRefusal {
 
 struct SlotConfirm {
   ReplicationSessionId session = 0;
-  uint64_t round = 0;  // that ended while nothing was written
+  uint64_t round = 0;  // that has ended
 };
 
 struct SlotReady {
