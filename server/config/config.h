@@ -137,7 +137,7 @@ struct StorageConfig {
   int max_open_files = -1;                         // -1 = keep all table files open
   Compression compression = Compression::kLz4;
   std::optional<Compression> bottommost_compression;  // nullopt = auto: same as `compression`
-  int bloom_bits_per_key = 16;                        // 0 = no bloom filters
+  int bloom_bits_per_key = 20;                        // 0 = no bloom filters
   std::uint64_t block_size = 4 * kKiB;
   std::uint64_t bytes_per_sync = 1 * kMiB;  // 0 = leave write-back to the operating system
   std::uint64_t target_file_size = 64 * kMiB;
