@@ -450,48 +450,6 @@ void Membership::on_suspects(const MemberRecord& observer, TimeMs now) {
   detector_.suspects_changed(observer.id, suspects, now);
 }
 
-void Membership::on_forgotten(const MemberRecord& teller, TimeMs now) {
-  const auto fact = decode_fact<ForgottenFact>(teller.value(EntryKey::kForgotten));
-  if (!fact.ok()) return;
-  for (const NodeStamp& stamp : fact->forgotten) {
-    if (stamp.node != self_) {
-      if (!needed(stamp.node)) {
-        gossip_.forget(stamp.node, stamp.stamp);
-      } else {
-        spared_.try_emplace(stamp.node, now + 2 * options_.detector.node_timeout);
-      }
-    } else if (joined_ <= stamp.stamp) {
-      ready_.forgotten = true;
-      if (slots().owns_slots(self_)) join_anew(stamp.stamp, now);
-    }
-  }
-}
-
-// It has what others need: perhaps it was elected while somebody was told to forget it.
-bool Membership::needed(const NodeId& node) const {
-  return slots().owns_slots(node) && !detector_.is_failed(node);
-}
-
-// An owner that is there hears by then that it is forgotten, and joins anew. Who was away itself
-// while the others forgot a dead one can't be told by their votes that it is dead.
-void Membership::end_sparing(TimeMs now) {
-  for (auto spared = spared_.begin(); spared != spared_.end();) {
-    if (now < spared->second) {
-      ++spared;
-      continue;
-    }
-    const uint64_t stamp = forgotten_stamp(spared->first);
-    if (stamp != 0) gossip_.forget(spared->first, stamp);
-    spared = spared_.erase(spared);
-  }
-}
-
-// Once it isn't needed any more.
-void Membership::forget_late(const NodeId& node) {
-  if (node == self_ || needed(node)) return;
-  if (const uint64_t stamp = forgotten_stamp(node); stamp != 0) gossip_.forget(node, stamp);
-}
-
 bool Membership::pump_detector(TimeMs now) {
   if (!detector_.has_ready()) return false;
   detector_.take_ready(detector_ready_);

@@ -267,6 +267,7 @@ class Membership final : private Roster, private ElectionView {
   void note_teller(const MemberRecord& member);
   bool needed(const NodeId& node) const;
   void forget_late(const NodeId& node);
+  void forget_as_told(const NodeId& node);
   void end_sparing(TimeMs now);
   void join_anew(uint64_t forgotten, TimeMs now);
   void reserve_versions();
@@ -336,7 +337,7 @@ class Membership final : private Roster, private ElectionView {
   TimeMs lost_data_check_ = 0;
   TimeMs abstain_until_ = 0;
   bool election_due_ = false;  // something that ElectionView tells has changed
-  bool shards_changed_ = true;
+  bool shards_changed_ = true;  // a node has gone, or to another shard, since slots were given
   MembershipReady ready_;
   GossipReady gossip_ready_;
   FailureDetector::Ready detector_ready_;

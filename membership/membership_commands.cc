@@ -48,45 +48,6 @@ Meet Membership::introduction(uint64_t token, bool reply_wanted) const {
   return {{self_, 0, own->entries, own}, {}, 0, token, reply_wanted};
 }
 
-uint64_t Membership::forgotten_stamp(const NodeId& node) const {
-  uint64_t stamp = 0;
-  for (const NodeStamp& own : forgotten_) {  // told or not yet
-    if (own.node == node) stamp = own.stamp;
-  }
-  for (const NodeId& teller : tellers_) {
-    const MemberRecordPtr* member = members().find(teller);
-    if (member == nullptr) continue;
-    const auto fact = decode_fact<ForgottenFact>((*member)->value(EntryKey::kForgotten));
-    if (!fact.ok()) continue;
-    for (const NodeStamp& forgotten : fact->forgotten) {
-      if (forgotten.node == node) stamp = std::max(stamp, forgotten.stamp);
-    }
-  }
-  return stamp;
-}
-
-void Membership::note_forgotten(const NodeStamp& stamp) {
-  const auto known = std::find_if(forgotten_.begin(), forgotten_.end(),
-                                  [&](const NodeStamp& other) { return other.node == stamp.node; });
-  if (known != forgotten_.end()) {
-    known->stamp = std::max(known->stamp, stamp.stamp);
-    return;
-  }
-  if (forgotten_.size() >= kMaxForgotten) {
-    forgotten_.erase(
-        std::min_element(forgotten_.begin(), forgotten_.end(),
-                         [](const NodeStamp& a, const NodeStamp& b) { return a.stamp < b.stamp; }));
-  }
-  forgotten_.push_back(stamp);
-  std::sort(forgotten_.begin(), forgotten_.end());
-}
-
-// Few are forgotten, by few: it is asked of every node that fails or loses a slot, and mustn't cost
-// a look at all members.
-void Membership::note_teller(const MemberRecord& member) {
-  if (member.value(EntryKey::kForgotten).size() > 1) tellers_.insert(member.id);
-}
-
 void Membership::on_meet(const NodeId& from, const Meet& meet, std::string_view from_host,
                          TimeMs now) {
   if (from == self_ || !from || meet.self.from != 0) return;

@@ -259,10 +259,9 @@ void SlotMover::act(Export& moving, const SlotExport::Ready& ready) {
   if (ready.ask) {
     work_.read([this, serial, work = *ready.ask] {
       Result<RowStep> step = ask_work(work);
-      // Rows that the target has this shard doesn't lose with the power: should the move come to
-      // nothing, it would take what comes back for what was purged meanwhile.
-      const Status synced =
-          step.ok() && step->pushed != 0 ? keyspace_.engine().sync() : Status();
+      // Before rows go: see invariant 3.
+      const bool rows_go = step.ok() && step->pushed != 0 && !step->requests.empty();
+      const Status synced = rows_go ? keyspace_.engine().sync() : Status();
       if (!synced.ok()) step = synced;
       transport_.post([this, serial, step] {
         Export* const asking = find_export(serial);

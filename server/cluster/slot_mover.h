@@ -22,6 +22,8 @@
 //      Nor while one of the target's shard is: it would take old rows that it doesn't know for such
 //      as were purged there (storage/tick_purge.cc).
 //   2. Rows are removed only of slots that this node neither owns nor is about to get.
+//   3. Rows are on disk here before the target gets them. Should this shard lose them with the power
+//      and the move come to nothing, it would take them, when they come back, for purged.
 //
 // Thread safety: the loop's, but for what SlotMoves says otherwise.
 #pragma once

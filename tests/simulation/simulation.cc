@@ -283,7 +283,8 @@ void Simulation::rest() {
   trace("at rest");
 }
 
-// It was given to a node that was cut off at that moment, and replaced by one that doesn't know.
+// It was given to a node that was cut off at that moment, and replaced by one that doesn't know; or
+// its owner is forgotten.
 bool Simulation::claimed_out_of_reach(uint16_t slot) const {
   return std::any_of(nodes_.begin(), nodes_.end(), [this, slot](const auto& node) {
     if (node->up()) {

@@ -79,6 +79,10 @@ class Simulation {
 
  private:
   using Trouble = void (Simulation::*)();
+  struct OlderDisk {
+    std::unique_ptr<MemoryEngine> disk;  // null: there is none
+    LogPosition position;                // where the log stood
+  };
 
   // The world.
   void fail(std::string what);
@@ -185,8 +189,7 @@ class Simulation {
   std::vector<TimeMs> lost_at_;   // by node: when its disk lost something
   std::map<size_t, std::string> traced_;
   std::set<size_t> dark_;  // nodes without power: cut off until they start
-  std::vector<std::unique_ptr<MemoryEngine>> copies_;  // older disks, by node; null: none
-  std::map<size_t, LogPosition> copied_at_;            // where their logs stood
+  std::vector<OlderDisk> copies_;  // by node
   std::string violation_;
   SimulationFigures figures_;
 };

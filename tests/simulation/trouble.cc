@@ -76,8 +76,7 @@ void Simulation::keep_copy() {
   if (!random_.one_in(4)) return;
   SimNode& node = any_node();
   if (!node.up()) return;
-  copies_[node.index()] = node.copy_disk();
-  copied_at_[node.index()] = node.log().position();
+  copies_[node.index()] = {node.copy_disk(), node.log().position()};
 }
 
 // What the store has of the required writes, before something happens to it.
@@ -170,15 +169,15 @@ void Simulation::disk_changed(const SimNode& node) {
 
 void Simulation::old_disk() {
   SimNode& node = any_node();
-  std::unique_ptr<MemoryEngine> copy = std::move(copies_[node.index()]);
-  if (copy == nullptr || !node.up()) return;
+  OlderDisk copy = std::move(copies_[node.index()]);
+  if (copy.disk == nullptr || !node.up()) return;
   trace(node.name() + " comes back with an older disk");
   const auto held = held_by(node);
   // Nobody can tell what it lacks of the log of the shard that it went to since.
-  const bool other_shard = !node.log().position().common_offset(copied_at_[node.index()]);
+  const bool other_shard = !node.log().position().common_offset(copy.position);
   node.kill();
   lost_at_[node.index()] = network_.now();
-  node.replace_disk(std::move(copy));
+  node.replace_disk(std::move(copy.disk));
   figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
   ledger_.disk_changed(node.index(), node.engine());
   if (other_shard) ledger_.brought_back(node.engine());
@@ -195,7 +194,7 @@ void Simulation::empty_disk() {
   node.kill();
   lost_at_[node.index()] = network_.now();
   node.empty_disk();
-  copies_[node.index()] = nullptr;
+  copies_[node.index()] = {};
   figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
   ledger_.disk_changed(node.index(), node.engine());
   disk_changed(node);
@@ -211,7 +210,7 @@ void Simulation::lost_file() {
   lost_at_[node.index()] = network_.now();
   const auto first = static_cast<uint16_t>(random_.below(kSlotCount));
   const auto last = static_cast<uint16_t>(first + random_.below(kSlotCount - first));
-  node.lose_rows(first, last, copies_[node.index()].get(), random_.one_in(2));
+  node.lose_rows(first, last, copies_[node.index()].disk.get(), random_.one_in(2));
   figures_.lost_with_disks += ledger_.lose_since(held, node.engine(), other_stores(node));
   ledger_.disk_changed(node.index(), node.engine());
   disk_changed(node);
