@@ -345,9 +345,21 @@ Status Reconciler::look_up(uint64_t position, Suspect* suspect) {
 // Asks for what the peer has at the position, if anything.
 Status Reconciler::settle(uint64_t position, Suspect suspect) {
   if (suspect.theirs.empty()) return judge(suspect, {});
-  suspects_[position] = std::move(suspect);
-  want(&fetch_, position);
+  const auto [entry, first] = suspects_.try_emplace(position);
+  if (first) {
+    want(&fetch_, position);
+  } else {
+    // Rows changed since the node was told apart before: what was found then is not the difference.
+    take_back(entry->second);
+  }
+  entry->second = std::move(suspect);
   return {};
+}
+
+// What was taken off the sums of the root for it is there again.
+void Reconciler::take_back(const Suspect& suspect) {
+  for (const uint64_t element : suspect.theirs) residual_.toggle(scramble(element));
+  for (const OwnRow& row : suspect.mine) residual_.toggle(scramble(row.mark.element));
 }
 
 Status Reconciler::hear(const Asked& asked, const FetchReply& reply) {

@@ -191,6 +191,7 @@ class Reconciler {
   Status resolve(NodeId node, std::vector<uint64_t> elements, Surplus surplus);
   Status look_up(uint64_t position, Suspect* suspect);
   Status settle(uint64_t position, Suspect suspect);
+  void take_back(const Suspect& suspect);
   Status decode_residual();
   bool is_hidden(uint64_t element) const;
   void ask_hidden();

@@ -378,17 +378,22 @@ TEST(Reconcile, AnInterruptedSessionIsTakenUpByAnother) {
   }
 }
 
-// Rows change on both sides while the session runs: what it found then is true enough to be mended,
-// and once they rest, a session proves it.
+// Rows change on both sides while the session runs, old ones and new ones, some of them again and
+// again: what it found then is true enough to be mended, and once they rest, a session proves it.
 TEST(Reconcile, RowsThatChangeMeanwhileDoNoHarm) {
   SeededRandom random(10);
-  for (int round = 0; round < 20; ++round) {
-    Pair pair = deal(random, 2000, 200, kPositions);
+  for (int round = 0; round < 100; ++round) {
+    SCOPED_TRACE(round);
+    Pair pair = deal(random, 500, random.below(200), kPositions);
     ReconcileOptions options;
-    options.pull = options.push = true;
-    options.window_positions = 10;
+    options.pull = random.one_in(2);
+    options.push = random.one_in(2);
+    options.window_positions = 1 + random.below(20);
+    options.most_outstanding = 1 + random.below(4);
     Reconciler reconciler(&pair.mine, options, nullptr);
     Responder responder(&pair.theirs);
+    const uint64_t names = 1 + random.below(500);
+    const uint64_t changes = random.below(50);  // before each reply
     std::deque<std::string> wire;
     for (int step = 0; !reconciler.done() && step < 10000; ++step) {
       for (std::string& request : reconciler.take_requests()) wire.push_back(std::move(request));
@@ -396,11 +401,15 @@ TEST(Reconcile, RowsThatChangeMeanwhileDoNoHarm) {
       const Status status = reconciler.receive(responder.answer(wire.front()));
       ASSERT_TRUE(status.ok()) << status.message();
       wire.pop_front();
-      if (step > 300) continue;
-      MemoryRows& side = random.one_in(2) ? pair.mine : pair.theirs;
-      side.put(random.below(kPositions), "new" + std::to_string(step), "v");
+      for (uint64_t i = 0; step <= 300 && i < changes; ++i) {
+        MemoryRows& side = random.one_in(2) ? pair.mine : pair.theirs;
+        const uint64_t name = random.below(names);
+        side.put(name * (kPositions / names), "live" + std::to_string(name),
+                 "v" + std::to_string(random.next()));
+      }
     }
     EXPECT_TRUE(reconciler.done());
+    options.pull = options.push = true;
     const Outcome run = reconcile(&pair.mine, &pair.theirs, options);
     EXPECT_TRUE(run.summary.proven);
     EXPECT_EQ(pair.mine.rows(), pair.theirs.rows());
