@@ -80,18 +80,46 @@ uint64_t multiply(uint64_t a, uint64_t b) {
   return accelerated ? multiply_fast(a, b) : multiply_portably(a, b);
 }
 
+namespace {
+
+// upper^(2^squarings) * lower: the exponents, written in binary, one behind the other.
+uint64_t concatenate(uint64_t upper, uint64_t lower, int squarings) {
+  for (int i = 0; i < squarings; ++i) upper = multiply(upper, upper);
+  return multiply(upper, lower);
+}
+
+}  // namespace
+
 // a^(2^64 - 2), for a^(2^64 - 1) = 1. The exponent is 63 ones and a zero: of k ones and m ones,
 // k + m ones are made by m squarings and one product (Itoh, Tsujii, "A Fast Algorithm for Computing
 // Multiplicative Inverses in GF(2^m) Using Normal Bases", 1988).
 uint64_t invert(uint64_t a) {
   assert(a != 0);
-  const auto ones = [](uint64_t upper, uint64_t lower, int count) {
-    for (int i = 0; i < count; ++i) upper = multiply(upper, upper);
-    return multiply(upper, lower);
-  };
   uint64_t power = a;
-  for (const int count : {1, 3, 7, 15, 31}) power = ones(ones(power, power, count), a, 1);
+  for (const int count : {1, 3, 7, 15, 31}) {
+    power = concatenate(concatenate(power, power, count), a, 1);
+  }
   return multiply(power, power);
+}
+
+// a^(2^63), for a^(2^64) = a.
+uint64_t square_root(uint64_t a) {
+  for (int i = 0; i < 63; ++i) a = multiply(a, a);
+  return a;
+}
+
+// a^((2^64 + 2) / 9): with a = w^3 that is w times w^((2^64 - 1) / 3), a cube root of 1. The
+// exponent is 000111 ten times, shifted by four, plus two.
+std::optional<uint64_t> cube_root(uint64_t a) {
+  assert(a != 0);
+  const uint64_t square = multiply(a, a);
+  const uint64_t once = multiply(multiply(square, square), multiply(square, a));  // a^7
+  const uint64_t twice = concatenate(once, once, 6);
+  const uint64_t four_times = concatenate(twice, twice, 12);
+  const uint64_t five_times = concatenate(four_times, once, 6);
+  const uint64_t root = concatenate(concatenate(five_times, five_times, 30), square, 4);
+  if (multiply(root, multiply(root, root)) != a) return std::nullopt;
+  return root;
 }
 
 namespace {

@@ -25,6 +25,11 @@ uint64_t multiply(uint64_t a, uint64_t b);
 /// The number whose product with `a` is 1. `a` isn't 0.
 uint64_t invert(uint64_t a);
 
+/// The number whose square is `a`.
+uint64_t square_root(uint64_t a);
+/// A number whose cube is `a`, which isn't 0; there are three, or none for two thirds of all `a`.
+std::optional<uint64_t> cube_root(uint64_t a);
+
 /// A number y with y^2 + y = c (an Artin-Schreier equation; y + 1 is the other). There is none for
 /// half of all c.
 std::optional<uint64_t> artin_schreier(uint64_t c);

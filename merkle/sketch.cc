@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <utility>
 
 #include "merkle/field.h"
 
@@ -12,189 +11,127 @@ namespace {
 using field::invert;
 using field::multiply;
 
-// A polynomial over the field of degree at most kSketchSums; coefficients[i] belongs to z^i.
-struct Polynomial {
-  std::array<uint64_t, kSketchSums + 1> coefficients{};
-  size_t degree = 0;
+uint64_t square(uint64_t a) { return multiply(a, a); }
 
-  uint64_t& operator[](size_t i) { return coefficients[i]; }
-  uint64_t operator[](size_t i) const { return coefficients[i]; }
-  bool zero() const { return degree == 0 && coefficients[0] == 0; }
-  void trim() {
-    while (degree > 0 && coefficients[degree] == 0) --degree;
-  }
-};
+// The coefficients of a polynomial whose highest one is 1, from that of z^0 on; it isn't there.
+using Coefficients = std::array<uint64_t, kSketchSums>;
+static_assert(kSketchSums == 4, "roots are found by formulas, up to degree four");
 
-Polynomial monic(Polynomial p) {
-  const uint64_t scale = invert(p[p.degree]);
-  for (size_t i = 0; i <= p.degree; ++i) p[i] = multiply(p[i], scale);
-  return p;
+// The roots of y^3 + p * y + q, if there are three different ones; q isn't 0. Cardano's formula: w
+// + p / w is a root for each cube root w of a root t of t^2 + q * t + p^3; with t = q * s that is
+// s^2 + s = p^3 / q^2. With c a cube root of 1, c^2 = c + 1.
+std::optional<std::array<uint64_t, 3>> roots_of_depressed_cubic(uint64_t p, uint64_t q,
+                                                                uint64_t inverse_of_q) {
+  const auto s = field::artin_schreier(multiply(multiply(p, square(p)), square(inverse_of_q)));
+  if (!s) return std::nullopt;
+  const auto w = field::cube_root(multiply(q, *s == 0 ? 1 : *s));  // s + 1 is as good
+  if (!w) return std::nullopt;
+  static const uint64_t c = *field::artin_schreier(1);
+  const uint64_t u = multiply(p, invert(*w));
+  const uint64_t both = multiply(*w ^ u, c);
+  return {{*w ^ u, both ^ u, both ^ *w}};
 }
 
-// The rest of `a` divided by `divisor`, which is monic.
-Polynomial remainder(Polynomial a, const Polynomial& divisor) {
-  for (size_t top = a.degree + 1; top-- > divisor.degree;) {
-    const uint64_t factor = a[top];
-    if (factor == 0) continue;
-    for (size_t i = 0; i <= divisor.degree; ++i) {
-      a[top - divisor.degree + i] ^= multiply(factor, divisor[i]);
-    }
-  }
-  a.degree = std::min(a.degree, divisor.degree == 0 ? 0 : divisor.degree - 1);
-  a.trim();
-  return a;
-}
-
-// Both monic or `b` zero; the result is monic.
-Polynomial greatest_common_divisor(Polynomial a, Polynomial b) {
-  while (!b.zero()) {
-    b = monic(b);
-    a = remainder(a, b);
-    std::swap(a, b);
-  }
-  return a;
-}
-
-// `a` divided by `divisor`, which divides it; both monic.
-Polynomial quotient(Polynomial a, const Polynomial& divisor) {
-  Polynomial result;
-  result.degree = a.degree - divisor.degree;
-  for (size_t top = a.degree + 1; top-- > divisor.degree;) {
-    const uint64_t factor = a[top];
-    result[top - divisor.degree] = factor;
-    for (size_t i = 0; i <= divisor.degree; ++i) {
-      a[top - divisor.degree + i] ^= multiply(factor, divisor[i]);
-    }
-  }
-  return result;
-}
-
-// Polynomials modulo `p`, which is monic.
-class Modulus {
- public:
-  explicit Modulus(const Polynomial& p) : degree_(p.degree) {
-    // z^k modulo p, one k after the other.
-    std::array<uint64_t, kSketchSums> power{1};
-    for (size_t k = 0; k <= 2 * (degree_ - 1); ++k) {
-      if (k % 2 == 0) even_powers_[k / 2] = power;
-      const uint64_t top = power[degree_ - 1];
-      for (size_t i = degree_; i-- > 1;) power[i] = power[i - 1] ^ multiply(top, p[i]);
-      power[0] = multiply(top, p[0]);
-    }
-  }
-
-  size_t degree() const { return degree_; }
-
-  /// Of a polynomial of a lower degree than p.
-  Polynomial square(const Polynomial& a) const {
-    Polynomial result;
-    for (size_t i = 0; i < degree_; ++i) {
-      const uint64_t factor = multiply(a[i], a[i]);
-      if (2 * i < degree_) {  // nothing to reduce
-        result[2 * i] ^= factor;
-        continue;
-      }
-      for (size_t k = 0; k < degree_; ++k) result[k] ^= multiply(factor, even_powers_[i][k]);
-    }
-    result.degree = degree_ - 1;
-    return result;
-  }
-
- private:
-  size_t degree_;
-  std::array<std::array<uint64_t, kSketchSums>, kSketchSums> even_powers_{};  // z^(2i) modulo p
-};
-
-struct Trace {
-  Polynomial sum;   // of (scale * z)^(2^i), i = 0..63, modulo p
-  Polynomial next;  // (scale * z)^(2^64) modulo p
-};
-
-Trace trace(uint64_t scale, const Modulus& modulus) {
-  Trace result;
-  Polynomial power;
-  power.degree = modulus.degree() - 1;
-  power[1] = scale;
-  for (int i = 0; i < 64; ++i) {
-    for (size_t k = 0; k < modulus.degree(); ++k) result.sum[k] ^= power[k];
-    power = modulus.square(power);
-  }
-  result.sum.degree = modulus.degree() - 1;
-  result.sum.trim();
-  result.next = power;
-  result.next.trim();
-  return result;
-}
-
-// z^2 + b * z + c: with z = b * y it is y^2 + y = c / b^2.
-bool find_two_roots(const Polynomial& p, Elements* roots) {
-  if (p[1] == 0) return false;  // one root, twice
-  const uint64_t inverse = invert(p[1]);
-  const auto y = field::artin_schreier(multiply(p[0], multiply(inverse, inverse)));
-  if (!y) return false;
-  roots->push_back(multiply(p[1], *y));
-  roots->push_back(multiply(p[1], *y ^ 1));
+// z^3 + a * z^2 + b * z + d, with z = y + a.
+bool find_three_roots(const Coefficients& polynomial, Elements* roots) {
+  const auto [d, b, a, unused] = polynomial;
+  const uint64_t q = multiply(a, b) ^ d;
+  if (q == 0) return false;  // one root, and another twice
+  const auto found = roots_of_depressed_cubic(square(a) ^ b, q, invert(q));
+  if (!found) return false;
+  for (const uint64_t root : *found) roots->push_back(root ^ a);
   return true;
 }
 
-// Appends the roots of `p`, which is monic. False when it isn't a product of different linear
-// factors; exactly then it doesn't divide z^(2^64) - z. Berlekamp's trace algorithm: the trace of
-// (2^bit * root) is 0 for some roots and 1 for others, for some bit; the former are those which the
-// trace polynomial has in common with `p`. Bits below `bit` don't tell roots of `p` apart.
-bool find_roots(const Polynomial& p, int bit, Elements* roots) {
-  if (p.degree == 0) return true;
-  if (p.degree == 1) {
-    roots->push_back(p[0]);
-    return true;
-  }
-  if (p.degree == 2) return find_two_roots(p, roots);
-  const Modulus modulus(p);
-  for (; bit < 64; ++bit) {
-    const Trace traced = trace(uint64_t{1} << bit, modulus);
-    const Polynomial& next = traced.next;
-    if (bit == 0 && (next.degree != 1 || next[1] != 1 || next[0] != 0)) return false;
-    const Polynomial common = greatest_common_divisor(p, traced.sum);
-    if (common.degree == 0 || common.degree == p.degree) continue;
-    return find_roots(common, bit + 1, roots) && find_roots(quotient(p, common), bit + 1, roots);
-  }
-  return false;
+// The roots of y^4 + p * y^2 + q * y + r, if there are four different ones; q isn't 0. Without r it
+// is linear over GF(2), so the differences k of roots are its roots, those of k^3 + p * k + q. It
+// is the product of two y^2 + k * y + m, m^2 + (q / k) * m + r = 0, and q the product of the k.
+std::optional<std::array<uint64_t, 4>> roots_of_affine_quartic(uint64_t p, uint64_t q,
+                                                               uint64_t inverse_of_q, uint64_t r) {
+  const auto k = roots_of_depressed_cubic(p, q, inverse_of_q);
+  if (!k) return std::nullopt;
+  const auto [k0, k1, k2] = *k;
+  const uint64_t rest = multiply(k1, k2);  // q / k0
+  const auto u = field::artin_schreier(multiply(r, square(multiply(k0, inverse_of_q))));
+  if (!u) return std::nullopt;
+  const uint64_t m = multiply(rest, *u);
+  const auto v = field::artin_schreier(multiply(m, square(multiply(rest, inverse_of_q))));
+  if (!v) return std::nullopt;
+  const uint64_t y = multiply(k0, *v);
+  return {{y, y ^ k0, y ^ k1, y ^ k2}};
 }
 
-// Berlekamp-Massey (Massey, "Shift-Register Synthesis and BCH Decoding", 1969): the shortest
-// recurrence that makes the power sums s1, s2, ...; its polynomial has the inverses of the elements
-// as roots. Nothing when it is longer than half of them.
-std::optional<Polynomial> find_locator(std::span<const uint64_t> power_sums) {
-  std::array<uint64_t, 2 * kSketchSums + 1> current{1};
-  std::array<uint64_t, 2 * kSketchSums + 1> before{1};
+// z^4 + a * z^3 + b * z^2 + c * z + d. With z = x + e, e^2 = c / a, x has no coefficient, and x = 1
+// / y makes it affine. The product of all y is the coefficient without y, so no y is divided by.
+bool find_four_roots(const Coefficients& polynomial, Elements* roots) {
+  const auto [d, c, b, a] = polynomial;
+  if (a == 0) {
+    if (c == 0) return false;  // roots that are there twice
+    const auto found = roots_of_affine_quartic(b, c, invert(c), d);
+    if (!found) return false;
+    for (const uint64_t root : *found) roots->push_back(root);
+    return true;
+  }
+  const uint64_t inverse_of_a = invert(a);
+  const uint64_t e_squared = multiply(c, inverse_of_a);
+  const uint64_t e = field::square_root(e_squared);
+  const uint64_t last = multiply(e_squared, e_squared ^ b) ^ d;  // without x
+  if (last == 0) return false;                                   // x = 0, twice
+  const uint64_t scale = invert(last);
+  const auto found = roots_of_affine_quartic(
+      multiply(b ^ multiply(a, e), scale), multiply(a, scale), multiply(inverse_of_a, last), scale);
+  if (!found) return false;
+  const auto [y0, y1, y2, y3] = *found;
+  const uint64_t of_01 = multiply(last, multiply(y2, y3));  // 1 / (y0 * y1)
+  const uint64_t of_23 = multiply(last, multiply(y0, y1));
+  for (const uint64_t x :
+       {multiply(of_01, y1), multiply(of_01, y0), multiply(of_23, y3), multiply(of_23, y2)}) {
+    roots->push_back(x ^ e);
+  }
+  return true;
+}
+
+// Berlekamp-Massey (Massey, "Shift-Register Synthesis and BCH Decoding", 1969), without divisions:
+// the shortest recurrence that makes the power sums s1, s2, ...; its polynomial has the inverses of
+// the elements as roots, and its length as degree. Nothing when that is longer than half of them.
+struct Locator {
+  std::array<uint64_t, kSketchSums + 1> coefficients{1};
   size_t length = 0;
+};
+
+std::optional<Locator> find_locator(std::span<const uint64_t> power_sums) {
+  Locator current;
+  Locator before;
   size_t shift = 1;
-  uint64_t inverse_before = 1;
+  uint64_t discrepancy_before = 1;
   for (size_t n = 0; n < power_sums.size(); ++n) {
-    uint64_t discrepancy = power_sums[n];
-    for (size_t i = 1; i <= length; ++i) discrepancy ^= multiply(current[i], power_sums[n - i]);
+    uint64_t discrepancy = 0;
+    for (size_t i = 0; i <= current.length; ++i) {
+      discrepancy ^= multiply(current.coefficients[i], power_sums[n - i]);
+    }
     if (discrepancy == 0) {
       ++shift;
       continue;
     }
-    const auto kept = current;
-    const uint64_t factor = multiply(discrepancy, inverse_before);
-    for (size_t i = shift; i < current.size(); ++i) {
-      current[i] ^= multiply(factor, before[i - shift]);
+    const bool grows = 2 * current.length <= n;
+    const size_t length = grows ? n + 1 - current.length : current.length;
+    if (2 * length > power_sums.size()) return std::nullopt;
+    Locator next{{}, length};
+    for (size_t i = 0; i <= length; ++i) {
+      next.coefficients[i] = multiply(discrepancy_before, current.coefficients[i]);
+      if (i >= shift) next.coefficients[i] ^= multiply(discrepancy, before.coefficients[i - shift]);
     }
-    if (2 * length > n) {
+    if (grows) {
+      before = current;
+      discrepancy_before = discrepancy;
+      shift = 1;
+    } else {
       ++shift;
-      continue;
     }
-    length = n + 1 - length;
-    before = kept;
-    inverse_before = invert(discrepancy);
-    shift = 1;
+    current = next;
   }
-  if (2 * length > power_sums.size() || current[length] == 0) return std::nullopt;
-  Polynomial locator;
-  locator.degree = length;
-  std::copy_n(current.begin(), length + 1, locator.coefficients.begin());
-  return locator;
+  if (current.coefficients[current.length] == 0) return std::nullopt;
+  return current;
 }
 
 bool has_sums(const Elements& elements, std::span<const uint64_t> sums) {
@@ -245,15 +182,17 @@ std::optional<Elements> decode_sketch(std::span<const uint64_t> sums) {
     power_sums[n - 1] = n % 2 == 0 ? multiply(half, half) : sums[n / 2];
   }
   const auto locator = find_locator({power_sums.data(), count});
-  if (!locator) return std::nullopt;
+  if (!locator || locator->length < 3) return std::nullopt;
   // Read backwards, its roots are the elements.
-  Polynomial p;
-  p.degree = locator->degree;
-  for (size_t i = 0; i <= p.degree; ++i) p[i] = (*locator)[p.degree - i];
+  const uint64_t scale = invert(locator->coefficients.front());
+  Coefficients polynomial{};
+  for (size_t i = 0; i < locator->length; ++i) {
+    polynomial[i] = multiply(locator->coefficients[locator->length - i], scale);
+  }
   Elements elements;
-  if (!find_roots(p, 0, &elements)) return std::nullopt;
-  assert(elements.size() == p.degree);
-  return elements;
+  const bool found = locator->length == 3 ? find_three_roots(polynomial, &elements)
+                                          : find_four_roots(polynomial, &elements);
+  return found ? std::optional<Elements>(elements) : std::nullopt;
 }
 
 }  // namespace syntropy

@@ -12,7 +12,7 @@
 //
 // The idea is PinSketch: Dodis, Ostrovsky, Reyzin, Smith, "Fuzzy Extractors", SIAM Journal on
 // Computing 38(1), 2008, section 6.3; it is the decoding of binary BCH codes (Berlekamp-Massey,
-// then the roots of the locator by Berlekamp's trace algorithm).
+// then the roots of the locator, by formulas up to degree four).
 //
 // More elements than sums decode to nothing, or, rarely, to other numbers: with t sums a chance set
 // decodes with a probability of 1/t!. So whoever decodes must be able to tell an element from

@@ -40,6 +40,22 @@ TEST(Field, InverseTimesNumberIsOne) {
   }
 }
 
+TEST(Field, RootsMakeTheirPowers) {
+  SeededRandom random(5);
+  int none = 0;
+  for (int i = 0; i < 999; ++i) {
+    const uint64_t a = i == 0 ? 1 : random.next();
+    const uint64_t root = square_root(a);
+    ASSERT_EQ(multiply(root, root), a);
+    const uint64_t cube = multiply(a, multiply(a, a));
+    const auto cubed = cube_root(cube);
+    ASSERT_TRUE(cubed) << a;
+    ASSERT_EQ(multiply(*cubed, multiply(*cubed, *cubed)), cube);
+    if (!cube_root(a)) ++none;
+  }
+  EXPECT_NEAR(none, 666, 100);
+}
+
 TEST(Field, ArtinSchreierFindsWhatThereIs) {
   SeededRandom random(4);
   int none = 0;

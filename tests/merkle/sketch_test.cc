@@ -41,6 +41,24 @@ TEST(Sketch, SmallAndNeighbouringElementsAreToldApart) {
   }
 }
 
+// Elements that add up to nothing, alone or in part, are special cases of the formulas for roots.
+TEST(Sketch, ElementsThatAddUpToNothingAreToldApart) {
+  SeededRandom random(4);
+  for (int round = 0; round < 300; ++round) {
+    const uint64_t a = random.next() | 1;
+    const uint64_t b = random.next() & ~uint64_t{1};
+    const uint64_t c = random.next() | 1;
+    for (const std::set<uint64_t>& elements :
+         {std::set<uint64_t>{a, b, a ^ b}, {a, b, a ^ b, c}, {a, b, c, a ^ b ^ c}}) {
+      Sketch sketch;
+      for (const uint64_t element : elements) sketch.toggle(element);
+      const auto decoded = decode_sketch(sketch.sums);
+      ASSERT_TRUE(decoded) << round;
+      ASSERT_EQ(to_set(*decoded), elements);
+    }
+  }
+}
+
 TEST(Sketch, WhatIsInBothSetsIsGone) {
   SeededRandom random(2);
   Sketch mine;
@@ -58,7 +76,8 @@ TEST(Sketch, WhatIsInBothSetsIsGone) {
   EXPECT_EQ(to_set(*decoded), (std::set<uint64_t>{7, 9}));
 }
 
-// Chance numbers decode with a probability of 1/t!: one in 24 with four sums.
+// Chance numbers decode with a probability of 1/t!, one in 24 with four sums; then to other elements
+// that have these sums.
 TEST(Sketch, TooManyElementsRarelyDecode) {
   SeededRandom random(3);
   int decoded = 0;
@@ -66,7 +85,12 @@ TEST(Sketch, TooManyElementsRarelyDecode) {
   for (int round = 0; round < kRounds; ++round) {
     Sketch sketch;
     for (int i = 0; i < 9; ++i) sketch.toggle(random.next() | 1);
-    if (decode_sketch(sketch.sums)) ++decoded;
+    const auto elements = decode_sketch(sketch.sums);
+    if (!elements) continue;
+    ++decoded;
+    Sketch again;
+    for (const uint64_t element : *elements) again.toggle(element);
+    EXPECT_EQ(again, sketch);
   }
   EXPECT_GT(decoded, kRounds / 24 / 3);
   EXPECT_LT(decoded, kRounds / 24 * 3);
