@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kMostDecodedAtOnce = kSketchSums;
 // Rows that may differ below a node that looks different, on average, if it is asked for four sums
 // at first, or for two.
-constexpr double kMostForFourSums = 2.2;
+constexpr double kMostForFourSums = 2.6;
 constexpr double kMostForTwoSums = 1.6;
 // Levels below a census in which every node differs.
 constexpr unsigned kLevelsBelowFull = 3;

@@ -38,7 +38,7 @@ struct Connection : std::enable_shared_from_this<Connection> {
   size_t sent = 0;                  // bytes of the session's output that the kernel has taken
   uint64_t over_soft_since_ms = 0;  // the output is above its soft limit since then; 0: it isn't
 
-  size_t unsent() { return session.output().size() - sent; }
+  size_t unsent() const { return session.sendable() - sent; }
 };
 
 using ConnectionPtr = std::shared_ptr<Connection>;

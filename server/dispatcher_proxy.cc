@@ -33,15 +33,16 @@ std::optional<Session::Wait> Dispatcher::forward(Session& session,
   if (may) {
     if (turn.routing == nullptr) turn.routing = server_.cluster->gate().routing();
     if (!is_exec(*spec)) {
-      plan = plan_proxy(*turn.routing, *spec, args, even_here || !session.forwards_.empty());
+      plan = plan_proxy(*turn.routing, *spec, args, even_here || !session.forwards_elsewhere_);
     } else if (client.in_multi && !client.exec_aborted) {
       plan = plan_transaction(*turn.routing, client);
     }
   }
   if (plan.local) {
-    // Behind those that are on their way to others, as their replies are before its own.
-    if (!session.forwards_.empty()) return Session::Wait::kForward;
-    return std::nullopt;
+    // Requests for different slots don't wait for each other, only their replies do. Any other
+    // comes behind those that are on their way.
+    const bool now = session.forwards_.empty() || (plan.one_slot && (spec->flags & kWorker) == 0);
+    return now ? std::nullopt : std::make_optional(Session::Wait::kForward);
   }
   if (plan.unserved) {
     if (session.unserved_since_ms_ == 0) session.unserved_since_ms_ = turn.now_ms;
@@ -66,6 +67,7 @@ std::optional<Session::Wait> Dispatcher::forward(Session& session,
   if (client.write_acks) {
     for (ProxyPart& part : plan.parts) part = with_write_acks(part, *client.write_acks);
   }
+  session.forwards_elsewhere_ = session.forwards_elsewhere_ && plan.one_slot;
   std::vector<std::string> watched = std::move(plan.watched);
   session.forwards_.push_back(
       {session.output_.size(), std::move(plan), silent, std::move(watched)});

@@ -94,6 +94,7 @@ void IoThread::serve() {
       }
     }
     if (!ready_.empty()) run_tick();
+    if (!forwards_.empty()) server_.proxy->forward(std::exchange(forwards_, {}));
   }
   durability_.idle();
 }
@@ -344,7 +345,7 @@ void IoThread::start_forward(const ConnectionPtr& connection) {
         resume(connection);
       });
     };
-    server_.proxy->forward(std::move(request.plan), protocol, answered);
+    forwards_.push_back({std::move(request.plan), protocol, answered});
   }
 }
 

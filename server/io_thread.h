@@ -100,6 +100,7 @@ class IoThread {
   std::atomic<size_t> surplus_{0};
   std::vector<ConnectionPtr> ready_;
   std::vector<ConnectionPtr> current_;  // those of this tick
+  std::vector<ProxyRequest> forwards_;  // for other nodes, of this turn
   std::vector<char> buffer_;
   // While sessions wait for the end of a pause: what they wait for, as it was.
   bool watches_pauses_ = false;

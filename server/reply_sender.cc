@@ -178,7 +178,8 @@ void ReplySender::flush(const ConnectionPtr& connection) {
     connection->writing = true;
   }
   check_limits(connection, server_.clock.monotonic_us() / 1000);
-  if (connection->unsent() == 0 && connection->session.client().close_after_reply) {
+  const bool answered = connection->session.wait() != Session::Wait::kForward;
+  if (answered && connection->unsent() == 0 && connection->session.client().close_after_reply) {
     events_.close(connection, "done");
   }
 }

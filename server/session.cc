@@ -48,6 +48,9 @@ void Session::run(std::string_view fresh, Dispatcher& dispatcher, Turn& turn) {
       break;
     }
     wait_ = dispatcher.execute(*this, args_, turn);
+    // What has to wait, waits behind those that are on their way to others.
+    const bool waits = wait_ == Wait::kFetch || wait_ == Wait::kPause;
+    if (waits && !forwards_.empty()) wait_ = Wait::kForward;
     if (wait_ == Wait::kFetch) look_ahead(view.substr(used + consumed), dispatcher, turn);
     // kForward: this one is for here, and comes after those that aren't.
     const bool again = wait_ == Wait::kFetch || wait_ == Wait::kPause || wait_ == Wait::kForward;
@@ -62,6 +65,7 @@ void Session::run(std::string_view fresh, Dispatcher& dispatcher, Turn& turn) {
 Session::Forwards Session::take_forwards() {
   Forwards forwards;
   forwards.requests = std::exchange(forwards_, {});
+  forwards_elsewhere_ = true;
   const size_t begin = forwards.requests.front().at;
   for (Forwards::Request& request : forwards.requests) request.at -= begin;
   forwards.behind = output_.substr(begin);

@@ -62,6 +62,9 @@ class Session {
     std::string behind;
   };
   Forwards take_forwards();
+  /// Bytes of output() that may leave: what was answered behind a request that is for another node
+  /// waits for that one's reply.
+  size_t sendable() const { return forwards_.empty() ? output_.size() : forwards_.front().at; }
   /// All have their replies.
   void take_in(const Forwards& forwards);
 
@@ -104,6 +107,7 @@ class Session {
   std::vector<std::string> misses_;
   std::vector<std::string> worker_args_;
   std::vector<Forwards::Request> forwards_;  // `at` in output_
+  bool forwards_elsewhere_ = true;           // each of them is for a slot of another node, alone
 };
 
 }  // namespace syntropy

@@ -1,8 +1,10 @@
 #include "server/proxy/proxy_plan.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <atomic>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -23,9 +25,9 @@ constexpr std::string_view kCrossSlot =
     "-CROSSSLOT Keys in request don't hash to the same slot\r\n";
 
 void append_request(std::string* out, std::span<const std::string_view> args) {
-  *out += fmt::format("*{}\r\n", args.size());
+  fmt::format_to(std::back_inserter(*out), FMT_COMPILE("*{}\r\n"), args.size());
   for (const std::string_view arg : args) {
-    *out += fmt::format("${}\r\n", arg.size());
+    fmt::format_to(std::back_inserter(*out), FMT_COMPILE("${}\r\n"), arg.size());
     out->append(arg).append("\r\n");
   }
 }
@@ -58,6 +60,11 @@ ProxyPlan local() {
   return plan;
 }
 
+bool is_here(const Routing& routing, uint16_t slot) {
+  const Routing::Node* const owner = routing.owner_of(slot);
+  return owner != nullptr && owner->id == routing.self;
+}
+
 /// How a command is split whose arguments are keys, or keys and values.
 struct Split {
   std::string_view name;
@@ -83,12 +90,11 @@ constexpr Everywhere kEverywhere[] = {{"dbsize", Join::kSum},
 
 bool is_read(const CommandSpec& spec) { return (spec.flags & kReadOnly) != 0; }
 
-ProxyPlan to_slot(const Routing& routing, uint16_t slot, std::string requests, bool always_forward,
-                  bool repeatable) {
+ProxyPlan to_slot(const Routing& routing, uint16_t slot, std::string requests, bool repeatable) {
   const Routing::Node* const owner = routing.owner_of(slot);
   if (owner == nullptr) return unserved();
-  if (!always_forward && owner->id == routing.self) return local();
   ProxyPlan plan;
+  plan.one_slot = owner->id != routing.self;
   plan.parts.push_back({slot, address_of(*owner), std::move(requests), 1, 0, repeatable, {}});
   return plan;
 }
@@ -142,7 +148,8 @@ ProxyPlan scan(const Routing& routing, std::span<const std::string_view> args) {
   if (!cursor || *cursor < 0) return local();  // it says what is wrong
   const auto slot = static_cast<uint64_t>(*cursor) >> 32;
   if (slot >= kSlotCount) return local();
-  ProxyPlan plan = to_slot(routing, static_cast<uint16_t>(slot), request_of(args), true, true);
+  ProxyPlan plan = to_slot(routing, static_cast<uint16_t>(slot), request_of(args), true);
+  plan.one_slot = false;
   plan.join = Join::kScan;
   plan.scan_end = static_cast<uint16_t>(slot);
   while (plan.scan_end + 1 < kSlotCount &&
@@ -155,10 +162,10 @@ ProxyPlan scan(const Routing& routing, std::span<const std::string_view> args) {
 // What the keys are is asked for, and told with the transaction: see CLIENT WATCH-STATE.
 ProxyPlan watch(const Routing& routing, const RequestKeys& keys,
                 std::span<const std::string_view> args) {
-  if (keys.crosses_slots()) return local();
+  if (keys.crosses_slots() || is_here(routing, keys.slot())) return local();
   std::vector<std::string_view> words = {"CLIENT", "WATCH-STATE"};
   words.insert(words.end(), args.begin() + 1, args.end());
-  ProxyPlan plan = to_slot(routing, keys.slot(), request_of(words), false, true);
+  ProxyPlan plan = to_slot(routing, keys.slot(), request_of(words), true);
   if (plan.forwards()) plan.watched.assign(args.begin() + 1, args.end());
   return plan;
 }
@@ -272,7 +279,12 @@ ProxyPlan plan_proxy(const Routing& routing, const CommandSpec& spec,
   if (keys.empty()) return local();
   if (spec.name == "watch") return watch(routing, keys, args);
   if (!keys.crosses_slots()) {
-    return to_slot(routing, keys.slot(), request_of(args), always_forward, is_read(spec));
+    if (always_forward || !is_here(routing, keys.slot())) {
+      return to_slot(routing, keys.slot(), request_of(args), is_read(spec));
+    }
+    ProxyPlan plan = local();
+    plan.one_slot = true;
+    return plan;
   }
   for (const Split& split : kSplits) {
     // MSET with a value too few is for the owner of the first key to refuse.
@@ -296,20 +308,16 @@ ProxyPlan plan_transaction(const Routing& routing, const Client& client) {
     reads = reads && is_read(*queued.spec);
     append_request(&requests, args);
   }
-  const auto is_here = [&routing](uint16_t slot) {
-    const Routing::Node* const owner = routing.owner_of(slot);
-    return owner != nullptr && owner->id == routing.self;
-  };
   for (const WatchedKey& key : client.watched) {
-    watches_here = watches_here && is_here(slot_of(key.key));
+    watches_here = watches_here && is_here(routing, slot_of(key.key));
   }
   // Of its own node's keys a client may watch those of other slots.
-  const bool here = keys.empty() || (!keys.crosses_slots() && is_here(keys.slot()));
+  const bool here = keys.empty() || (!keys.crosses_slots() && is_here(routing, keys.slot()));
   if (here && watches_here) return local();
   for (const WatchedKey& key : client.watched) keys.add(key.key);
   if (keys.crosses_slots()) return refused(kCrossSlot);
   append_request(&requests, std::vector<std::string_view>{"EXEC"});
-  ProxyPlan plan = to_slot(routing, keys.slot(), std::move(requests), false, reads);
+  ProxyPlan plan = to_slot(routing, keys.slot(), std::move(requests), reads);
   if (plan.forwards()) {
     const size_t before = client.watched.empty() ? 1 : 2;
     plan.parts[0].replies = before + client.queue.size() + 1;
@@ -355,7 +363,7 @@ ProxyPart with_write_acks(const ProxyPart& part, WriteAcks acks) {
   return wrapped;
 }
 
-std::string join_replies(const ProxyPlan& plan, const std::vector<std::string>& replies) {
+std::string join_replies(const ProxyPlan& plan, std::vector<std::string> replies) {
   // What one of them refuses, all of it is: nobody could tell what of a joined reply is missing.
   for (const std::string& reply : replies) {
     if (reply.starts_with('-')) return reply;
@@ -376,7 +384,7 @@ std::string join_replies(const ProxyPlan& plan, const std::vector<std::string>& 
     case Join::kScan:
       return scanned(plan, replies.front());
   }
-  return replies.front();
+  return std::move(replies.front());
 }
 
 }  // namespace syntropy

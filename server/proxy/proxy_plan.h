@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,7 +45,9 @@ struct ProxyPlan {
   enum class Join : uint8_t { kOne, kSum, kAllOk, kPlaces, kConcat, kAny, kScan };
 
   bool local = false;  // to be executed here
-  std::string error;   // not empty: the reply
+  /// It is about one slot alone: of this node, if it is local, else of the one where it goes.
+  bool one_slot = false;
+  std::string error;  // not empty: the reply
   Join join = Join::kOne;
   std::vector<ProxyPart> parts;
   size_t elements = 0;               // kPlaces: of the joined reply
@@ -54,6 +57,13 @@ struct ProxyPlan {
   bool forwards() const { return !parts.empty(); }
   /// Nobody is known to own what it is about; yet, if this node has just begun.
   bool unserved = false;
+};
+
+/// A request on its way (proxy_pool.h).
+struct ProxyRequest {
+  ProxyPlan plan;
+  int protocol = 2;  // version of RESP of the reply
+  std::function<void(std::string reply)> done;
 };
 
 /// `spec` must allow the arguments. `always_forward`: not even to this node's own slots is it local.
@@ -73,6 +83,6 @@ ProxyPart with_write_acks(const ProxyPart& part, WriteAcks acks);
 std::string take_watched(const std::vector<std::string>& keys, std::string reply, Client* client);
 
 /// The reply, of those of the parts in their order.
-std::string join_replies(const ProxyPlan& plan, const std::vector<std::string>& replies);
+std::string join_replies(const ProxyPlan& plan, std::vector<std::string> replies);
 
 }  // namespace syntropy

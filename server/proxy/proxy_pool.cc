@@ -72,10 +72,18 @@ class ProxyLink : public std::enable_shared_from_this<ProxyLink> {
 
   void send(ProxyPool::Errand errand) {
     const uint64_t begins_at = queued_;
-    queued_ += errand.part.requests.size();
-    unwritten_ += errand.part.requests;
-    awaited_.push_back({std::move(errand), begins_at});
-    write();
+    const ProxyPart& planned = errand.part();
+    if (errand.asking) {
+      queue(asking(planned), &errand, begins_at);
+    } else {
+      queue(planned, &errand, begins_at);
+    }
+    // Together with what else comes meanwhile.
+    if (std::exchange(write_posted_, true)) return;
+    asio::post(pool_.loop_, [self = shared_from_this()] {
+      self->write_posted_ = false;
+      if (!self->closed_) self->write();
+    });
   }
 
   bool closed() const { return closed_; }
@@ -97,10 +105,18 @@ class ProxyLink : public std::enable_shared_from_this<ProxyLink> {
   struct Awaited {
     std::optional<ProxyPool::Errand> errand;  // none: a greeting
     uint64_t begins_at = 0;                   // in all that is to be written
+    size_t replies = 1;
+    size_t counts = 0;  // which of them
     size_t answered = 0;
     std::string reply = {};
     std::string leads = {};  // to another node
   };
+
+  void queue(const ProxyPart& part, ProxyPool::Errand* errand, uint64_t begins_at) {
+    queued_ += part.requests.size();
+    unwritten_ += part.requests;
+    awaited_.push_back({std::move(*errand), begins_at, part.replies, part.counts});
+  }
 
   void greet() {
     const auto config = pool_.server_.config.current();
@@ -166,12 +182,11 @@ class ProxyLink : public std::enable_shared_from_this<ProxyLink> {
       if (reply.starts_with('-')) close("it answered: " + reply.substr(1, reply.size() - 3));
       return;
     }
-    const ProxyPart& part = first.errand->part;
     // Of a transaction it is a command within that says where the slot is; EXEC only fails then.
     const bool leads_on = reply.starts_with("-MOVED ") || reply.starts_with("-ASK ");
     if (leads_on && first.leads.empty()) first.leads = reply;
-    if (first.answered == part.counts) first.reply = std::move(reply);
-    if (++first.answered < part.replies) return;
+    if (first.answered == first.counts) first.reply = std::move(reply);
+    if (++first.answered < first.replies) return;
     ProxyPool::Errand errand = std::move(*first.errand);
     std::string answer = std::move(first.leads.empty() ? first.reply : first.leads);
     awaited_.pop_front();
@@ -185,6 +200,7 @@ class ProxyLink : public std::enable_shared_from_this<ProxyLink> {
   bool connected_ = false;
   bool closed_ = false;
   bool writing_ = false;
+  bool write_posted_ = false;
   std::string unwritten_;
   std::string being_written_;
   uint64_t queued_ = 0;   // bytes of all that was to be written so far
@@ -214,17 +230,17 @@ uint64_t ProxyPool::patience_ms() const {
   return std::max(3 * timeout_ms, kLeastPatienceMs);
 }
 
-void ProxyPool::forward(ProxyPlan plan, int protocol, std::function<void(std::string)> done) {
-  auto job = std::make_shared<Job>();
-  job->plan = std::move(plan);
-  job->protocol = protocol;
-  job->missing = job->plan.parts.size();
-  job->replies.resize(job->missing);
-  job->done = std::move(done);
-  job->deadline_ms = now_ms() + patience_ms();
-  asio::post(loop_, [this, job] {
-    for (size_t i = 0; i < job->plan.parts.size(); ++i) {
-      send({job, i, job->plan.parts[i], 0});
+void ProxyPool::forward(std::vector<ProxyRequest> requests) {
+  asio::post(loop_, [this, requests = std::move(requests)]() mutable {
+    const uint64_t deadline_ms = now_ms() + patience_ms();
+    for (ProxyRequest& request : requests) {
+      auto job = std::make_shared<Job>();
+      job->missing = request.plan.parts.size();
+      job->replies.resize(job->missing);
+      job->deadline_ms = deadline_ms;
+      job->request = std::move(request);
+      const std::vector<ProxyPart>& parts = job->request.plan.parts;
+      for (size_t i = 0; i < parts.size(); ++i) send({job, i, parts[i].node});
     }
   });
 }
@@ -252,7 +268,7 @@ uint64_t ProxyPool::now_ms() const { return server_.clock.monotonic_us() / 1000;
 bool ProxyPool::late(const Errand& errand) const { return now_ms() > errand.job->deadline_ms; }
 
 void ProxyPool::send(Errand errand) {
-  const auto key = std::make_pair(errand.part.node, errand.job->protocol);
+  const auto key = std::make_pair(errand.node, errand.job->request.protocol);
   std::shared_ptr<ProxyLink>& link = links_[key];
   if (link == nullptr) {
     link = std::make_shared<ProxyLink>(*this, key.first, key.second);
@@ -266,51 +282,45 @@ void ProxyPool::send(Errand errand) {
 
 // To whoever owns the slot by then.
 void ProxyPool::send_later(Errand errand) {
+  errand.asking = false;
   auto timer = std::make_shared<asio::steady_timer>(loop_, kRetry);
   timer->async_wait([this, timer, errand = std::move(errand)](const Error& failed) mutable {
     if (failed) return;
     const std::shared_ptr<const Routing> routing = server_.cluster->gate().routing();
-    const Routing::Node* const owner = routing->owner_of(errand.part.slot);
-    if (owner != nullptr) errand.part.node = fmt::format("{}:{}", owner->host, owner->port);
+    const Routing::Node* const owner = routing->owner_of(errand.part().slot);
+    if (owner != nullptr) errand.node = fmt::format("{}:{}", owner->host, owner->port);
     send(std::move(errand));
   });
 }
 
 void ProxyPool::answered(Errand errand, std::string reply) {
-  const ProxyPart& planned = errand.job->plan.parts[errand.index];
   if (reply.starts_with("-MOVED ") || reply.starts_with("-ASK ")) {
     if (++errand.turns > kMostTurns || late(errand)) return finish(errand, std::move(reply));
-    errand.part = reply[1] == 'A' ? asking(planned) : planned;
-    errand.part.node = target_of(reply);
+    errand.asking = reply[1] == 'A';
+    errand.node = target_of(reply);
     return send(std::move(errand));
   }
   const bool waits = reply.starts_with("-TRYAGAIN ") || reply.starts_with("-CLUSTERDOWN ");
-  if (waits && !late(errand)) {
-    errand.part = planned;
-    return send_later(std::move(errand));
-  }
+  if (waits && !late(errand)) return send_later(std::move(errand));
   finish(errand, std::move(reply));
 }
 
 void ProxyPool::broke(Errand errand, bool sent, const std::string& why) {
-  const ProxyPart& planned = errand.job->plan.parts[errand.index];
-  const bool again = !sent || planned.repeatable;
-  if (again && !late(errand)) {
-    errand.part = planned;
-    return send_later(std::move(errand));
-  }
-  spdlog::warn("proxy: the connection to {} broke: {}", errand.part.node, why);
-  finish(errand, again ? fmt::format("-CLUSTERDOWN the node {} can't be reached: {}\r\n",
-                                     errand.part.node, why)
-                       : fmt::format("-CLUSTERDOWN the connection to {} broke: the command may or "
-                                     "may not have been executed\r\n",
-                                     errand.part.node));
+  const bool again = !sent || errand.part().repeatable;
+  if (again && !late(errand)) return send_later(std::move(errand));
+  spdlog::warn("proxy: the connection to {} broke: {}", errand.node, why);
+  finish(errand,
+         again ? fmt::format("-CLUSTERDOWN the node {} can't be reached: {}\r\n", errand.node, why)
+               : fmt::format("-CLUSTERDOWN the connection to {} broke: the command may or "
+                             "may not have been executed\r\n",
+                             errand.node));
 }
 
 void ProxyPool::finish(const Errand& errand, std::string reply) {
   Job& job = *errand.job;
   job.replies[errand.index] = std::move(reply);
-  if (--job.missing == 0) job.done(join_replies(job.plan, job.replies));
+  if (--job.missing != 0) return;
+  job.request.done(join_replies(job.request.plan, std::move(job.replies)));
 }
 
 }  // namespace syntropy

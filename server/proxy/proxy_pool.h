@@ -2,9 +2,12 @@
 // that know no cluster (proxy_plan.h). Requests of many clients share a connection, one behind the
 // other; replies come back in order.
 //
-//   I/O thread --- forward(plan) ---> pool's thread ---> one connection per node and protocol
+//   I/O thread --- forward(plans) --> pool's thread ---> one connection per node and protocol
 //        ^                                 |
 //        +------ done(reply) --------------+
+//
+// What an I/O thread has for others in a turn comes in one go, and what goes to one node then is
+// written in one go: waking a thread and calling the kernel cost more than the rest.
 //
 // What another node answers is followed: MOVED and ASK to where they lead, TRYAGAIN after a moment.
 // A part that was never sent, or only reads, is sent again, to whoever owns its slot by then, when a
@@ -42,27 +45,28 @@ class ProxyPool {
 
   /// For how long a request may have to wait: what a failover takes, and more.
   uint64_t patience_ms() const;
-  /// Calls `done` once with the reply, in that version of RESP.
-  void forward(ProxyPlan plan, int protocol, std::function<void(std::string reply)> done);
+  /// Calls the `done` of each once.
+  void forward(std::vector<ProxyRequest> requests);
 
  private:
   friend class ProxyLink;
 
   // A request of a client, whose parts are on their way.
   struct Job {
-    ProxyPlan plan;
-    int protocol = 2;
+    ProxyRequest request;
     std::vector<std::string> replies;
     size_t missing = 0;
-    std::function<void(std::string)> done;
     uint64_t deadline_ms = 0;  // monotonic
   };
   // One of them.
   struct Errand {
     std::shared_ptr<Job> job;
-    size_t index = 0;  // in job->plan.parts
-    ProxyPart part;    // as it is sent
-    int turns = 0;     // that it was sent elsewhere
+    size_t index = 0;     // of the part
+    std::string node;     // where it is sent
+    bool asking = false;  // it was sent there by ASK
+    int turns = 0;        // that it was sent elsewhere
+
+    const ProxyPart& part() const { return job->request.plan.parts[index]; }
   };
 
   void watch();
@@ -71,7 +75,7 @@ class ProxyPool {
   void answered(Errand errand, std::string reply);
   /// `sent`: it may have arrived.
   void broke(Errand errand, bool sent, const std::string& why);
-  void finish(const Errand& errand, std::string reply);
+  static void finish(const Errand& errand, std::string reply);
   bool late(const Errand& errand) const;
   uint64_t now_ms() const;
 

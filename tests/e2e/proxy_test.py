@@ -70,6 +70,34 @@ class Proxy(SixNodes):
                     if number % 7 == 0:
                         self.assertEqual(next(replies), ("$", str(number).encode()))
 
+    def test_pipelines_of_all_sorts_are_as_one_after_the_other(self):
+        chance = random.Random(1)
+        kinds = (lambda key, n: ("SET", key, n), lambda key, n: ("GET", key),
+                 lambda key, n: ("APPEND", key, n), lambda key, n: ("INCRBY", "i" + key, n),
+                 lambda key, n: ("MSET", key, n, key + "x", n), lambda key, n: ("MGET", key, key + "x"),
+                 lambda key, n: ("DEL", key, key + "x"), lambda key, n: ("PING",),
+                 lambda key, n: ("COPY", "none", key), lambda key, n: ("NOSUCH",),
+                 lambda key, n: ("WATCH", key), lambda key, n: ("UNWATCH",))
+        rare = (("FLUSHALL",), ("DBSIZE",))
+        alone = self.start_server()
+        for policy in ("everysec", "always"):
+            for node in self.cluster.nodes:
+                node.call("CONFIG", "SET", "appendfsync", policy)
+            with Connection(self.proxy_ports[0]) as proxy, Connection(alone.port) as direct:
+                for _ in range(30):
+                    commands = []
+                    for _ in range(100):
+                        commands.append(chance.choice(kinds)(f"k{chance.randrange(30)}",
+                                                             str(chance.randrange(100))))
+                        if chance.random() < 0.02:
+                            commands.append(chance.choice(rare))
+                    forwarded, executed = proxy.pipeline(commands), direct.pipeline(commands)
+                    for command, there, here in zip(commands, forwarded, executed):
+                        if command[0] == "COPY":  # of two slots
+                            self.assertEqual(there[0], "-")
+                            continue
+                        self.assertEqual(there, here, command)
+
     def test_many_keys_at_once(self):
         client = self.proxy_client()
         values = {f"m:{number}": str(number) for number in range(200)}

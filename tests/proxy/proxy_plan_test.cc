@@ -53,6 +53,18 @@ TEST(ProxyPlan, AKeyGoesToItsOwner) {
   EXPECT_THAT(where(plan({"GET", "b"}, true)), ElementsAre("10.0.0.1:7001"));
 }
 
+// These needn't wait for each other; all others come one behind the other.
+TEST(ProxyPlan, TellsWhatIsAboutOneSlotAlone) {
+  EXPECT_TRUE(plan({"GET", "b"}).one_slot);
+  EXPECT_TRUE(plan({"GET", "a"}).one_slot);
+  EXPECT_TRUE(plan({"MSET", "{a}1", "1", "{a}2", "2"}).one_slot);
+  EXPECT_FALSE(plan({"GET", "b"}, true).one_slot) << "it isn't told where this node can't serve it";
+  for (const Args& args : {Args{"MSET", "a", "1", "b", "2"}, Args{"FLUSHALL"}, Args{"SCAN", "0"},
+                           Args{"PING"}, Args{"DBSIZE"}}) {
+    EXPECT_FALSE(plan(args).one_slot) << args[0];
+  }
+}
+
 TEST(ProxyPlan, WhatHasNoKeysStays) {
   for (const Args& args :
        {Args{"PING"}, Args{"CLUSTER", "INFO"}, Args{"SUBSCRIBE", "x"}, Args{"INFO"}}) {
