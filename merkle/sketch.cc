@@ -61,8 +61,9 @@ std::optional<std::array<uint64_t, 4>> roots_of_affine_quartic(uint64_t p, uint6
   return {{y, y ^ k0, y ^ k1, y ^ k2}};
 }
 
-// z^4 + a * z^3 + b * z^2 + c * z + d. With z = x + e, e^2 = c / a, x has no coefficient, and x = 1
-// / y makes it affine. The product of all y is the coefficient without y, so no y is divided by.
+// z^4 + a * z^3 + b * z^2 + c * z + d. With z = x + e, e^2 = c / a, nothing is left at x^1, and with
+// x = 1 / y it is affine. The product of the four y is its last coefficient, so that the product of
+// three of them makes the inverse of the fourth.
 bool find_four_roots(const Coefficients& polynomial, Elements* roots) {
   const auto [d, c, b, a] = polynomial;
   if (a == 0) {

@@ -144,6 +144,8 @@ bool RocksWatch::wait_flushed(uint64_t sequence, const std::function<bool()>& gi
 void RocksWatch::OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) {
   errors_.fetch_add(1, std::memory_order_relaxed);
   const bool of_compaction = compacting && reason != rocksdb::BackgroundErrorReason::kWriteCallback;
+  // Before the engine is told, for that one recovers at once.
+  if (!(of_compaction && error->IsIOError())) stopped_.store(true, std::memory_order_release);
   // RocksDB tries a failed compaction again by itself, and nobody waits for it. After a failed
   // flush it would take writes until memory is full, and then block them.
   if (!(reason == rocksdb::BackgroundErrorReason::kCompaction && error->IsIOError())) {
@@ -256,7 +258,10 @@ Status RocksEngine::recover() {
   if (!degraded()) return {};
   // Nobody is in write() or sync() after this, and nobody gets past their first lines.
   std::unique_lock(gate_).unlock();
-  rocksdb::Status status = move_to_new_files();
+  // RocksDB tells of an error before it takes note of it itself: a flush that is asked for in
+  // between is accepted, and doesn't begin before it resumes.
+  rocksdb::Status status = parts_.watch->stopped() ? resume() : rocksdb::Status::OK();
+  if (status.ok()) status = move_to_new_files();
   // A flush and a compaction may have failed together; the first attempt can then end with the old
   // error of the one that it didn't try again.
   for (int attempt = 0; !status.ok() && attempt < kResumeAttempts; ++attempt) {
@@ -272,7 +277,9 @@ Status RocksEngine::recover() {
 rocksdb::Status RocksEngine::resume() {
   rocksdb::Status status = db_->PauseBackgroundWork();
   if (status.ok()) status = db_->ContinueBackgroundWork();
-  return status.ok() ? db_->Resume() : status;
+  if (!status.ok()) return status;
+  parts_.watch->note_resumption();
+  return db_->Resume();
 }
 
 rocksdb::Status RocksEngine::move_to_new_files() {

@@ -127,14 +127,18 @@ class RocksWatch final : public rocksdb::EventListener {
   /// Waits for that, until an error after which `gives_up` is true, or for some time.
   bool wait_flushed(uint64_t sequence, const std::function<bool()>& gives_up);
   uint64_t background_errors() const { return errors_.load(std::memory_order_relaxed); }
+  /// An error has stopped RocksDB's background work, or is about to.
+  bool stopped() const { return stopped_.load(std::memory_order_acquire); }
+  void note_resumption() { stopped_.store(false, std::memory_order_release); }
 
  private:
-  std::mutex mutex_;  // guards all below but errors_
+  std::mutex mutex_;  // guards all below but the atomic ones
   std::condition_variable changed_;
   uint64_t flushed_through_ = 0;  // sequence number
   RocksEngine* engine_ = nullptr;
   rocksdb::Status early_;
   std::atomic<uint64_t> errors_{0};
+  std::atomic<bool> stopped_{false};
 };
 
 }  // namespace syntropy
