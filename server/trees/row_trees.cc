@@ -17,6 +17,7 @@ namespace {
 using Killed = RowChangeListener::Killed;
 
 constexpr auto kUpkeepInterval = std::chrono::milliseconds(20);
+constexpr auto kMostIdleInterval = std::chrono::milliseconds(160);  // while nothing changes
 constexpr auto kRetryInterval = std::chrono::milliseconds(5000);  // after a failure
 // Changes that wait for the tree before writers have to help.
 constexpr size_t kMostNoted = size_t{1} << 21;
@@ -412,6 +413,8 @@ std::chrono::milliseconds RowTrees::upkeep() {
   {
     const auto lock = catch_up();
     range = next_to_read();
+    const bool idle = std::exchange(applied_at_upkeep_, applied_) == applied_;
+    upkeep_interval_ = idle ? std::min(2 * upkeep_interval_, kMostIdleInterval) : kUpkeepInterval;
   }
   Status done;
   if (range) {
@@ -419,7 +422,7 @@ std::chrono::milliseconds RowTrees::upkeep() {
   } else if (save_due()) {
     done = save();
   }
-  if (done.ok()) return range ? std::chrono::milliseconds(0) : kUpkeepInterval;
+  if (done.ok()) return range ? std::chrono::milliseconds(0) : upkeep_interval_;
   spdlog::warn("the upkeep of the trees failed: {}", done.message());
   return kRetryInterval;
 }

@@ -243,6 +243,10 @@ class RowTrees final : private RowChangeListener {
   std::atomic<uint64_t> saves_{0};
   std::atomic<bool> has_file_{false};  // that the journal continues
 
+  // Of the thread alone.
+  uint64_t applied_at_upkeep_ = 0;
+  std::chrono::milliseconds upkeep_interval_{1};
+
   std::mutex thread_mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;
