@@ -17,7 +17,7 @@ struct ServerContext;
 struct MemoryReport {
   MemoryFigures figures;
   EngineStats engine;
-  uint64_t peak = 0;     // the most ever allocated, sampled ten times a second
+  uint64_t peak = 0;     // the most ever allocated, sampled once a second
   uint64_t startup = 0;  // allocated when the statistics began
   uint64_t row_cache = 0;
   uint64_t clients = 0;   // connections with their buffers

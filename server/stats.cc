@@ -14,6 +14,7 @@ namespace {
 // with what a client sent.
 constexpr size_t kMaxErrorPrefixes = 128;
 constexpr size_t kMaxErrorPrefixBytes = 32;
+constexpr size_t kSamplesPerMemoryPeak = 10;
 
 }  // namespace
 
@@ -134,9 +135,9 @@ void ServerStats::record_error(ThreadStats& slot, std::string_view error) {
 }
 
 void ServerStats::sample(uint64_t now_ms) {
-  memory_peak(allocated_bytes());
   const Totals sums = sum_counters();
   std::lock_guard lock(mutex_);
+  if (sample_count_ % kSamplesPerMemoryPeak == 0) memory_peak(allocated_bytes());
   samples_[sample_count_++ % samples_.size()] =
       Sample{now_ms, sums[kCommandsProcessed], sums[kInputBytes], sums[kOutputBytes]};
 }

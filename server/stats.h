@@ -151,7 +151,8 @@ class ServerStats {
   // --- rates, by a timer
   // ---------------------------------------------------------------------------
 
-  /// Takes a sample for the rates below and for the memory peak; every 100 ms. `now_ms` monotonic.
+  /// Takes a sample for the rates below; every 100 ms. `now_ms` monotonic. Each tenth looks for the
+  /// memory peak as well, for the allocator takes longer to tell than all else that an idle node does.
   void sample(uint64_t now_ms);
   /// Means over the last 16 samples, per second.
   struct Rates {

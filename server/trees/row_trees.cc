@@ -18,7 +18,7 @@ using Killed = RowChangeListener::Killed;
 
 constexpr auto kUpkeepInterval = std::chrono::milliseconds(20);
 constexpr auto kMostIdleInterval = std::chrono::milliseconds(160);  // while nothing changes
-constexpr auto kRetryInterval = std::chrono::milliseconds(5000);  // after a failure
+constexpr auto kRetryInterval = std::chrono::milliseconds(5000);    // after a failure
 // Changes that wait for the tree before writers have to help.
 constexpr size_t kMostNoted = size_t{1} << 21;
 
