@@ -1,5 +1,6 @@
 """Clients of python3-redis, as reshard_client.js has them of ioredis: the same arguments and lines."""
 
+import logging
 import sys
 import threading
 import time
@@ -37,6 +38,8 @@ def run(name, port, rate, stopping, say):
 
 
 def main():
+    # It would print a traceback for each MOVED that it follows.
+    logging.getLogger("redis").setLevel(logging.CRITICAL + 1)
     port, clients, rate = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     stopping = threading.Event()
     lock = threading.Lock()
