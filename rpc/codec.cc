@@ -14,6 +14,8 @@ template <class... Cases>
 struct Overloaded : Cases... {
   using Cases::operator()...;
 };
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;  // clang before 17 doesn't deduce it
 
 template <class Struct, class Family>
 Result<Message> decode(std::string_view payload) {
