@@ -2,7 +2,8 @@
 // message, then the payload.
 //
 // Properties: what is decoded is encoded to bytes that are decoded to the same again, in as many
-// bytes as wire_size says, and not in more than came.
+// bytes as wire_size says, and hardly more than came: protobuf takes a repeated number alone as well,
+// in two bytes or more, which takes one more when it is packed.
 
 #include <cstdint>
 #include <string>
@@ -29,7 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   SYNTROPY_CHECK(static_cast<uint8_t>(message_type(*message)) == data[0]);
   const std::string bytes = encode_message(*message);
   SYNTROPY_CHECK(bytes.size() == wire_size(*message));
-  SYNTROPY_CHECK(bytes.size() <= payload.size());
+  SYNTROPY_CHECK(2 * bytes.size() <= 3 * payload.size());
   const Result<Message> again = decode_message(data[0], bytes);
   SYNTROPY_CHECK(again.ok());
   SYNTROPY_CHECK(encode_message(*again) == bytes);
