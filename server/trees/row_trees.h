@@ -245,7 +245,7 @@ class RowTrees final : private RowChangeListener {
 
   // Of the thread alone.
   uint64_t applied_at_upkeep_ = 0;
-  std::chrono::milliseconds upkeep_interval_{1};
+  std::chrono::milliseconds upkeep_interval_{1};  // grows while nothing changes
 
   std::mutex thread_mutex_;
   std::condition_variable wake_;
