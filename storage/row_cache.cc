@@ -110,6 +110,10 @@ struct alignas(64) RowCache::Shard {
     return nullptr;
   }
 
+  bool has_room_for_fresh(const RowRef& row) const {
+    return bytes + row->footprint() + kReadersBytes / kShards <= capacity;
+  }
+
   bool fits(const RowRef& row) const { return row->footprint() <= capacity / 8; }
 
   void insert(const RowRef& row) {
@@ -225,7 +229,7 @@ void RowCache::end_commit(const RowRef& row, bool fresh) {
   --shard.stripe_of(row->hash()).committing;
   if (Way* way = shard.find(row->hash(), row->key())) {
     replaced = shard.remove(*way);
-  } else if (fresh) {
+  } else if (fresh && !shard.has_room_for_fresh(row)) {
     if (shard.admissions == 0) return;
     --shard.admissions;
   }

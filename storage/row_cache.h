@@ -12,9 +12,11 @@
 //      key's stripe, 1/64 of a shard, since the miss (its generation is unchanged) and none is
 //      under way there.
 //
-// Admission. A row that was read is held. A row that is written where none was is held only while
-// readers miss rows that are there: each such miss pays for kAdmissionsPerMiss of them. So a load
-// of new keys, which nobody reads, leaves the cache and the memory alone.
+// Admission. A row that was read is held. A row that is written where none was is held while there
+// is room beyond kReadersBytes, so that what was written lately need not be read from a table file
+// when it is written or read again; and beyond that only while readers miss rows that are there:
+// each such miss pays for kAdmissionsPerMiss of them. So a load of new keys, which nobody reads,
+// evicts nothing but where a set is full, and leaves the memory of a small cache alone.
 //
 // Shape: 64 shards of sets of eight ways. A way is one word: the block's address, 16 bits of the
 // hash to tell most others by, and two flags; so that a lookup touches one line of the set and then
@@ -107,6 +109,8 @@ struct RowCacheStats {
 
 class RowCache {
  public:
+  static constexpr size_t kReadersBytes = size_t{64} << 20;
+
   /// `capacity_bytes` 0: holds nothing, every lookup misses.
   explicit RowCache(size_t capacity_bytes);
   ~RowCache();

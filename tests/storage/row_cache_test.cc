@@ -71,8 +71,18 @@ TEST(RowCache, TakesNoRowThatACommitMayHaveReplaced) {
   EXPECT_EQ(cached(cache, "a"), "new");
 }
 
-TEST(RowCache, ALoadOfNewKeysLeavesItEmpty) {
-  RowCache cache(1 << 20);
+TEST(RowCache, ALoadOfNewKeysTakesWhatIsNotKeptForReaders) {
+  constexpr size_t kBeyond = 256 << 10;
+  RowCache cache(RowCache::kReadersBytes + kBeyond);
+  for (int i = 0; i < 20000; ++i) write(cache, "k" + std::to_string(i), "v", /*fresh=*/true);
+  const size_t footprint = row("k10000", "v")->footprint();
+  EXPECT_GT(cache.stats().rows, kBeyond / footprint * 9 / 10);
+  EXPECT_LE(cache.stats().rows, kBeyond / footprint * 11 / 10);
+  EXPECT_LT(cache.stats().evictions, cache.stats().rows / 10) << "where a set was full";
+}
+
+TEST(RowCache, ALoadOfNewKeysLeavesASmallOneEmpty) {
+  RowCache cache(RowCache::kReadersBytes);
   for (int i = 0; i < 1000; ++i) write(cache, "k" + std::to_string(i), "v", /*fresh=*/true);
   EXPECT_EQ(cache.stats().rows, 0u);
 }
