@@ -224,6 +224,15 @@ void Gossip::send_push(const NodeId& peer, bool window) {
   send(peer, std::move(push));
 }
 
+void Gossip::tell(const NodeId& peer) {
+  const RecentChange* recent = recent_.find(digest_id(self()));
+  if (recent == nullptr || peer == self() || members().find(peer) == nullptr) return;
+  std::vector<DeltaSource> sources = {{own(), recent->base}};
+  GossipPush push;
+  push.deltas = build_delta(sources, options_.order, options_.max_delta_bytes, random_).deltas;
+  send(peer, std::move(push));
+}
+
 void Gossip::send_rumours(TimeMs) {
   rumour_at_ = kNever;
   std::vector<DeltaSource> sources;

@@ -142,6 +142,9 @@ class Gossip {
   /// when there is no room. True for one that is known already.
   bool add_contact(const NodeId& id, TimeMs now);
 
+  /// Sends the peer what is new of the own record, now instead of with the next rumours.
+  void tell(const NodeId& peer);
+
   /// GossipState::lift_forgotten.
   void lift_forgotten(const std::function<bool(const NodeId&)>& lifted) {
     state_.lift_forgotten(lifted);

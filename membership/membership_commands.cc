@@ -201,6 +201,9 @@ Status Membership::take_slots(const SlotRanges& slots, const NodeId& giver, Time
   }
   if (!others.empty()) ownership_.take(others);
   pump(now);
+  // Until the giver knows, requests wait there.
+  gossip_.tell(giver);
+  pump(now);
   return Status();
 }
 

@@ -328,6 +328,20 @@ TEST_F(GivenSlotsTest, StayWhenTheirOwnerHearsOnlyAfterARestartThatNoNodeIsLeft)
   EXPECT_TRUE(cluster.run_until([&] { return has_taken_back(); }));
 }
 
+// Requests for the slots wait at the giver until it hears of the claim.
+TEST_F(MembershipTest, WhoTakesSlotsTellsTheGiverBeforeRumoursBegin) {
+  const SlotRanges moved = {{0, 99}};
+  ASSERT_TRUE(
+      cluster.node(0).give_slots(moved, cluster.node(1).shard(), cluster.now()).ok());
+  cluster.settle(0);
+  ASSERT_TRUE(cluster.node(1).take_slots(moved, cluster.id(0), cluster.now()).ok());
+  cluster.settle(1);
+  const TimeMs patience = GossipOptions().rumour_delay_ms - 1;
+  EXPECT_TRUE(cluster.run_until(
+      [&] { return cluster.node(0).slots().owner(0) == cluster.id(1); }, patience));
+  EXPECT_TRUE(cluster.node(0).epochs().given.empty());
+}
+
 TEST_F(MembershipTest, ForgottenNodeIsForgottenByAllAndDoesNotComeBackByRumour) {
   cluster.kill(5);
   ASSERT_TRUE(cluster.run_until([&] { return in_view(1, 5, Liveness::kFailed); }));
