@@ -377,6 +377,8 @@ void ClusterNode::publish() {
   if (newly_given) ++generation_;
   const std::shared_ptr<const Routing> routing =
       make_routing(*membership_, options_.membership.require_full_coverage, held_, generation_);
+  std::erase_if(outdated_, [](const auto& older) { return older.expired(); });
+  outdated_.push_back(gate().routing());
   gate().publish(routing);
   if (newly_given) {
     work_.change([this, generation = generation_] {

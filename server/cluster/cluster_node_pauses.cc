@@ -10,6 +10,7 @@ namespace {
 
 // Writes that had begun when the clients were made to wait have so long to end by themselves.
 constexpr TimeMs kPauseGraceMs = 10;
+constexpr TimeMs kLookMs = 1;  // whether they have
 constexpr TimeMs kSecureMs = 500;  // for replicas to have what came with a move
 
 }  // namespace
@@ -43,11 +44,18 @@ void ClusterNode::hold_slots(const SlotRanges& slots, std::function<void(const S
     fenced(generation_);
     return std::exchange(told_held_, {})(Status());
   }
-  fence_held_at_ = now() + kPauseGraceMs;
+  fence_held_at_ = now() + kLookMs;
+  fence_held_by_ = now() + kPauseGraceMs;
   rearm();
 }
 
+// Whoever is judging requests by what was published before has it in his hands meanwhile.
 void ClusterNode::fence_held() {
+  std::erase_if(outdated_, [](const auto& older) { return older.expired(); });
+  if (!outdated_.empty() && now() < fence_held_by_) {
+    fence_held_at_ = now() + kLookMs;
+    return;
+  }
   fence_held_at_ = Transport::kNoAlarm;
   replication_.hold(generation_, [this, generation = generation_] {
     fenced(generation);
