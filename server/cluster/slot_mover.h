@@ -66,7 +66,7 @@ class SlotMover final : public SlotMoves {
     SlotExportOptions exports;
     TimeMs sweep_ms = 1000;         // between hand-overs of spare rows
     TimeMs strays_ms = 10'000;      // between looks for rows of slots that are another node's
-    uint64_t rows_per_step = 1000;  // removed, or written anew, in one commit
+    uint64_t rows_per_step = 128;   // removed, or written anew, in one commit: clients wait
     size_t log_length = 1000;       // moves remembered
     Fault fault = Fault::kNone;
   };

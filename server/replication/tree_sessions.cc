@@ -12,6 +12,12 @@
 namespace syntropy {
 namespace {
 
+// Of rows that are pushed here: clients wait for a commit to end.
+constexpr size_t kRowsPerCommit = 64;
+// They come in a steady stream instead of bursts that keep clients waiting on either side.
+constexpr size_t kPushBytes = size_t{32} << 10;
+constexpr size_t kPushesOutstanding = 2;
+
 // A record of the flush stamps; empty when there are none.
 Result<std::string> flushes_of(const RowCoverage& coverage) {
   LogRecordBuilder record;
@@ -74,6 +80,11 @@ class TreeSessions::Answers final : public RowAnswers {
 
  private:
   Status merge(std::span<const ReconcileRow> rows) {
+    while (rows.size() > kRowsPerCommit) {
+      const Status merged = merge(rows.first(kRowsPerCommit));
+      if (!merged.ok()) return merged;
+      rows = rows.subspan(kRowsPerCommit);
+    }
     LogRecordBuilder builder;
     add_rows(rows, &builder);
     if (builder.empty()) return {};
@@ -102,6 +113,10 @@ class TreeSessions::Questions final : public RowQuestions, private DifferenceLis
     options_.slots = slots;
     options_.pull = flow != RowFlow::kPush;
     options_.push = flow != RowFlow::kPull;
+    if (flow == RowFlow::kPush) {
+      options_.window_bytes = kPushBytes;
+      options_.most_outstanding = kPushesOutstanding;
+    }
   }
 
   Result<RowStep> begin(const StoreMarks& theirs, const LogPoint& source) override {
