@@ -1,6 +1,7 @@
 """Clients of python3-redis, as reshard_client.js has them of ioredis: the same arguments and lines."""
 
 import logging
+import math
 import sys
 import threading
 import time
@@ -11,8 +12,7 @@ from redis.cluster import RedisCluster
 KEYS = 200  # of each client
 
 
-def run(name, port, rate, stopping, say):
-    cluster = RedisCluster(host="127.0.0.1", port=port, decode_responses=True)
+def run(name, cluster, rate, stopping, say):
     written = {}
     number = 0
     while not stopping.is_set():
@@ -34,13 +34,15 @@ def run(name, port, rate, stopping, say):
         time.sleep(max(0.0, 1 / rate - (time.time() - began)))
     for key, value in written.items():
         say(f"= {key} {value}")
-    cluster.close()
 
 
 def main():
     # It would print a traceback for each MOVED that it follows.
     logging.getLogger("redis").setLevel(logging.CRITICAL + 1)
-    port, clients, rate = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+    port, clients, rate, share = (kind(text) for kind, text in
+                                  zip((int, int, float, int), sys.argv[1:]))
+    objects = [RedisCluster(host="127.0.0.1", port=port, decode_responses=True)
+               for _ in range(math.ceil(clients / share))]
     stopping = threading.Event()
     lock = threading.Lock()
 
@@ -48,7 +50,7 @@ def main():
         with lock:
             sys.stdout.write(line + "\n")
 
-    threads = [threading.Thread(target=run, args=(name, port, rate, stopping, say))
+    threads = [threading.Thread(target=run, args=(name, objects[name % len(objects)], rate, stopping, say))
                for name in range(clients)]
     for thread in threads:
         thread.start()
@@ -56,6 +58,8 @@ def main():
     stopping.set()
     for thread in threads:
         thread.join()
+    for cluster in objects:
+        cluster.close()
 
 
 if __name__ == "__main__":
