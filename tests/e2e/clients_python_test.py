@@ -13,7 +13,7 @@ class PythonRedis(DailyWork, E2ETest):
         self.client = self.new_client()
 
     def new_client(self, **options):
-        client = redis.Redis(port=self.server.port, **options)
+        client = redis.Redis(host="127.0.0.1", port=self.server.port, **options)
         self.addCleanup(client.close)
         return client
 
@@ -38,16 +38,17 @@ class PythonRedis(DailyWork, E2ETest):
 class Authentication(E2ETest):
     def test_password(self):
         server = self.start_server("--requirepass", "s3cret")
-        stranger = redis.Redis(port=server.port)
+        stranger = redis.Redis(host="127.0.0.1", port=server.port)
         self.addCleanup(stranger.close)
         self.assertRaises(redis.AuthenticationError, stranger.get, "k")
-        intruder = redis.Redis(port=server.port, password="wrong")
+        intruder = redis.Redis(host="127.0.0.1", port=server.port, password="wrong")
         self.addCleanup(intruder.close)
         self.assertRaisesRegex(redis.ResponseError, "WRONGPASS", intruder.ping)
-        friend = redis.Redis(port=server.port, password="s3cret")
+        friend = redis.Redis(host="127.0.0.1", port=server.port, password="s3cret")
         self.addCleanup(friend.close)
         self.assertTrue(friend.set("k", "v"))
-        named = redis.Redis(port=server.port, username="default", password="s3cret")
+        named = redis.Redis(host="127.0.0.1", port=server.port, username="default",
+                            password="s3cret")
         self.addCleanup(named.close)
         self.assertEqual(named.get("k"), b"v")
 

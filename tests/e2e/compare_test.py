@@ -24,6 +24,13 @@ def url(server, credentials="", database=""):
     return f"redis://{credentials}127.0.0.1:{server.port}{database}"
 
 
+def resolves(name):
+    try:
+        return bool(socket.getaddrinfo(name, None))
+    except OSError:
+        return False
+
+
 @unittest.skipUnless(find_redis_server(), "no redis-server")
 class CompareTest(CompareCase):
     def start_redis(self, *args):
@@ -369,7 +376,8 @@ class Tls(CompareTest):
         shown = ("--cert", cert, "--key", key)
         self.assertEqual(self.compare(a, b, "--cacert", cert, *shown, command="repair")[0], 0)
         self.assert_equal(a, b, "--cacert", cert, *shown)
-        self.assert_equal(a.replace("127.0.0.1", "localhost"), b, "--cacert", cert, *shown)
+        if resolves("localhost"):  # a bare system may have no /etc/hosts
+            self.assert_equal(a.replace("127.0.0.1", "localhost"), b, "--cacert", cert, *shown)
         self.assert_equal(a, b, "--insecure", *shown)
         code, _, error = cli("compare", a, b, *shown)
         self.assertEqual(code, 2)

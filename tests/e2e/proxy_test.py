@@ -32,7 +32,8 @@ class SixNodes(E2ETest):
         self.proxy_ports.append(proxy_port)
 
     def proxy_client(self, index=0, **options):
-        client = redis.Redis(port=self.proxy_ports[index], socket_timeout=20, **options)
+        client = redis.Redis(host="127.0.0.1", port=self.proxy_ports[index], socket_timeout=20,
+                             **options)
         self.addCleanup(client.close)
         return client
 

@@ -17,7 +17,7 @@ class Listener:
     """A client that listens; `messages()` are those that came so far."""
 
     def __init__(self, test, port, **options):
-        self.client = redis.Redis(port=port, socket_timeout=TIMEOUT_S, **options)
+        self.client = redis.Redis(host="127.0.0.1", port=port, socket_timeout=TIMEOUT_S, **options)
         self.pubsub = self.client.pubsub()
         self.got = []
         test.addCleanup(self.client.close)
@@ -37,7 +37,7 @@ class Listener:
 class OneNode(E2ETest):
     def setUp(self):
         self.server = self.start_server()
-        self.client = redis.Redis(port=self.server.port, socket_timeout=TIMEOUT_S)
+        self.client = redis.Redis(host="127.0.0.1", port=self.server.port, socket_timeout=TIMEOUT_S)
         self.addCleanup(self.client.close)
 
     def test_messages_come_in_order_and_whole(self):
@@ -68,7 +68,7 @@ class OneNode(E2ETest):
 
     def test_one_who_does_not_read_is_closed(self):
         self.client.config_set("client-output-buffer-limit", "pubsub 1mb 0 0")
-        deaf = redis.Redis(port=self.server.port)
+        deaf = redis.Redis(host="127.0.0.1", port=self.server.port)
         self.addCleanup(deaf.close)
         deaf.pubsub_connection = deaf.pubsub()
         deaf.pubsub_connection.subscribe("flood")

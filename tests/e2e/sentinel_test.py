@@ -64,7 +64,7 @@ class Followed(E2ETest):
         self.write_at_last(client, "after")
 
     def test_the_change_is_published(self):
-        listener = redis.Redis(port=self.cluster[2].port)
+        listener = redis.Redis(host="127.0.0.1", port=self.cluster[2].port)
         self.addCleanup(listener.close)
         channel = listener.pubsub()
         channel.subscribe("+switch-master")

@@ -22,7 +22,9 @@ def install(folder):
         return
     for name in MANIFESTS:
         shutil.copy(os.path.join(SOURCE, name), folder)
-    finished = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder,
+    # npm brings certificates of its own; a proxy's is among Debian's.
+    environment = {"NODE_EXTRA_CA_CERTS": "/etc/ssl/certs/ca-certificates.crt", **os.environ}
+    finished = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, env=environment,
                               capture_output=True, text=True, timeout=240, check=False)
     if finished.returncode != 0:
         raise AssertionError(f"npm ci failed:\n{finished.stdout}{finished.stderr}")
