@@ -322,6 +322,13 @@ void Dispatcher::look_up_rows(const Client& client, std::span<const std::string_
   }
 }
 
+void Dispatcher::warm_rows(const Client& client, std::span<const std::string_view> args,
+                           Tick& tick) {
+  const CommandSpec* spec = find_command(args[0]);
+  if (spec == nullptr) return;
+  for_each_key(*spec, args, [&](std::string_view key) { tick.warm(client.db, key); });
+}
+
 // A transaction is executed once and for all, so all its rows are brought into memory first.
 bool Dispatcher::load_transaction(Client& client, Tick& tick) const {
   for (const WatchedKey& watched : client.watched) (void)tick.get(watched.db, watched.key);

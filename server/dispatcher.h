@@ -71,6 +71,8 @@ class Dispatcher {
   /// Looks for the rows that a request will need, so that the tick notes those that aren't in
   /// memory.
   void look_up_rows(const Client& client, std::span<const std::string_view> args, Tick& tick) const;
+  /// Tells the tick which rows it will look up.
+  static void warm_rows(const Client& client, std::span<const std::string_view> args, Tick& tick);
 
   /// Every reply that depends on a commit or sync that failed becomes an error.
   static void fail_dependents(std::vector<Turn::Dependent>& dependents, const Status& why);

@@ -14,7 +14,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -57,9 +59,16 @@ class IoThread {
   double cpu_seconds();
 
  private:
+  // What a connection has sent.
+  struct Arrival {
+    std::string_view fresh;
+    bool open = true;
+  };
+
   void serve();
   void run_tick();
-  void execute(const ConnectionPtr& connection, Turn& turn);
+  void receive_together(size_t first);
+  void execute(const ConnectionPtr& connection, const Arrival& arrival, Turn& turn);
   void after_tick(const ConnectionPtr& connection);
 
   void take_in(const ConnectionPtr& connection);
@@ -68,7 +77,7 @@ class IoThread {
   void on_home(const ConnectionPtr& connection, std::function<void(IoThread&)> act);
   void on_socket(Connection& connection, EventLoop::SocketEvent event);
   void make_ready(const ConnectionPtr& connection);
-  bool receive(Connection& connection, std::string_view* fresh);
+  bool receive(Connection& connection, std::span<char> room, std::string_view* fresh);
   void close(const ConnectionPtr& connection, std::string_view why);
 
   void start_fetch(const ConnectionPtr& connection);
@@ -102,6 +111,7 @@ class IoThread {
   std::vector<ConnectionPtr> current_;  // those of this tick
   std::vector<ProxyRequest> forwards_;  // for other nodes, of this turn
   std::vector<char> buffer_;
+  std::vector<Arrival> arrivals_;  // of current_, one after the other
   // While sessions wait for the end of a pause: what they wait for, as it was.
   bool watches_pauses_ = false;
   bool paused_ = false;

@@ -14,6 +14,8 @@ constexpr size_t kKeptBuffer = 16 * 1024;
 constexpr size_t kMaxTurnOutput = 1024 * 1024;
 // Commands, arguments of one and rows that look_ahead() takes on.
 constexpr size_t kMostAhead = 256;
+// Commands of which warm() takes note, and arguments of one.
+constexpr size_t kMostWarm = 64;
 // Requests on their way to other nodes.
 constexpr size_t kMostForwards = 256;
 
@@ -84,6 +86,19 @@ void Session::take_in(const Forwards& forwards) {
     if (!request.silent) output_.append(reply);
   }
   output_.append(forwards.behind, done);
+}
+
+void Session::warm(std::string_view fresh, Tick& tick) const {
+  if (!input_.empty() || wait_ != Wait::kNone || !client_->authenticated) return;
+  RequestParser parser = parser_;
+  std::vector<std::string_view> args;
+  for (size_t i = 0; i < kMostWarm; ++i) {
+    size_t consumed = 0;
+    if (parser.parse(fresh, &consumed, &args) != ParseResult::kCommand) break;
+    if (args.size() > kMostWarm) break;
+    fresh.remove_prefix(consumed);
+    Dispatcher::warm_rows(*client_, args, tick);
+  }
 }
 
 // What the commands behind one that waits will need is fetched along with it: a pipeline of cold

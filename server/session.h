@@ -22,6 +22,7 @@
 namespace syntropy {
 
 class Dispatcher;
+class Tick;
 struct Turn;
 
 class Session {
@@ -37,6 +38,9 @@ class Session {
     kReplicas,  // client().replica_wait says for how many
     kForward,   // other nodes execute what take_forwards() gives
   };
+
+  /// Tells the tick which rows the first commands of `fresh` are about (Tick::warm()).
+  void warm(std::string_view fresh, Tick& tick) const;
 
   /// Executes commands until the input is used up, the session has to wait, the turn is spent or
   /// the connection must close. `fresh` are bytes just received; what is left of them is kept.

@@ -59,6 +59,7 @@ class Way {
   uint64_t word_ = 0;
 };
 
+constexpr size_t kLine = 64;  // of the processor's caches
 constexpr size_t kWays = 8;
 constexpr size_t kFirstSets = 8;
 constexpr size_t kRowsPerSet = 4;  // on average, before a shard grows
@@ -201,6 +202,24 @@ RowCache::Lookup RowCache::lookup(uint64_t hash, std::string_view key) {
   ++shard.hits;
   way->set_used(true);
   return {RowRef(way->block()), shard.stripe_of(hash).generation};
+}
+
+void RowCache::prefetch(std::span<const uint64_t> hashes) {
+  for (const uint64_t hash : hashes) {
+    Shard& shard = shard_of(hash);
+    std::lock_guard lock(shard.mutex);
+    __builtin_prefetch(&shard.set_of(hash));
+  }
+  for (const uint64_t hash : hashes) {
+    Shard& shard = shard_of(hash);
+    std::lock_guard lock(shard.mutex);
+    for (const Way& way : shard.set_of(hash).ways) {
+      if (!way.may_hold(hash)) continue;
+      const char* const block = reinterpret_cast<const char*>(way.block());
+      __builtin_prefetch(block);
+      __builtin_prefetch(block + kLine);
+    }
+  }
 }
 
 void RowCache::fill(const RowRef& row, uint32_t generation) {

@@ -32,6 +32,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -122,6 +123,10 @@ class RowCache {
     uint32_t generation = 0;  // hand it to fill() after a miss
   };
   Lookup lookup(uint64_t hash, std::string_view key);
+
+  /// Asks the processor for the memory in which the rows lie, so that lookups soon after don't wait
+  /// for one line after the other.
+  void prefetch(std::span<const uint64_t> hashes);
 
   /// Takes in what the engine gave for a miss; drops it when a commit came between.
   void fill(const RowRef& row, uint32_t generation);

@@ -116,6 +116,18 @@ RowRef Tick::load(uint64_t hash, std::string_view row_key, bool* known) {
   return RowRef();
 }
 
+void Tick::warm(uint16_t db, std::string_view key) {
+  thread_local std::string row_key;
+  row_key.clear();
+  encode_row_key(physical(db), key, {}, &row_key);
+  warm_.push_back(XXH3_64bits(row_key.data(), row_key.size()));
+}
+
+void Tick::prefetch() {
+  keyspace_.cache_.prefetch(warm_);
+  warm_.clear();
+}
+
 Tick::Located& Tick::locate(uint16_t db, std::string_view key) {
   // A handler reads a key and then writes it: the second call finds what the first one did.
   const uint16_t physical_db = physical(db);

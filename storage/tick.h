@@ -67,6 +67,12 @@ class Tick {
   /// has been fenced off meanwhile (ReplicationLog::fence()). UINT64_MAX: it doesn't matter.
   void judged_by(uint64_t generation) { generation_ = generation; }
 
+  /// Single rows that commands will soon look up: warm() notes them, prefetch() has the row cache
+  /// fetch what it holds of them into the processor's caches.
+  void warm(uint16_t db, std::string_view key);
+  size_t warmed() const { return warm_.size(); }
+  void prefetch();
+
   /// Undoes what the current command wrote.
   void rollback_command();
   /// Encoded row keys that the current command needed and that weren't in memory.
@@ -291,6 +297,7 @@ class Tick {
   uint64_t now_ms_ = 0;
   ReadTier tier_ = ReadTier::kMemory;
   Located located_;
+  std::vector<uint64_t> warm_;
   std::vector<RowRef> pinned_;
   std::vector<std::string> misses_;
   Status error_;

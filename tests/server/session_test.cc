@@ -84,6 +84,22 @@ TEST_F(SessionTest, UnauthenticatedClientMayOnlyAuthenticate) {
             error("NOAUTH Authentication required.") + std::string(kOk) + std::string(kNull));
 }
 
+TEST_F(SessionTest, SaysWhichRowsItsNextCommandsAreAbout) {
+  Tick tick(*node_.keyspace);
+  const auto warmed = [&](std::string_view bytes) {
+    tick.prefetch();
+    session_.warm(bytes, tick);
+    return tick.warmed();
+  };
+  EXPECT_EQ(warmed("GET a\r\nMGET b c\r\nPING\r\nNOSUCH d\r\nSET e\r\nGET f"), 3u);
+  EXPECT_EQ(warmed("*1\r\n$x"), 0u);
+  session_.client().authenticated = false;
+  EXPECT_EQ(warmed("GET a\r\n"), 0u) << "what it says may be refused";
+  session_.client().authenticated = true;
+  EXPECT_EQ(send("GET a\r\nGET"), kNull);
+  EXPECT_EQ(warmed(" b\r\n"), 0u) << "the rest of a command";
+}
+
 // --- worker commands ---------------------------------------------------------------------------
 
 TEST_F(SessionTest, WorkerCommandParksThePipelineBehindIt) {

@@ -85,6 +85,8 @@ void TestNode::begin_tick(uint32_t max_commands) {
 }
 
 void TestNode::run(Session& session, std::string_view bytes) {
+  session.warm(bytes, tick_);
+  tick_.prefetch();
   session.run(bytes, dispatcher_, *turn_);
 }
 

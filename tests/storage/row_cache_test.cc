@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <xxhash.h>
 
+#include <array>
 #include <atomic>
 #include <map>
 #include <optional>
@@ -183,6 +184,7 @@ TEST(RowCache, NeverGoesBackInTime) {
     while (!done) {
       const auto number = static_cast<size_t>(random.below(kKeys));
       const std::string key = std::to_string(number);
+      cache.prefetch(std::array{hash_of(key)});
       const RowCache::Lookup found = cache.lookup(hash_of(key), key);
       const int value =
           found.row ? std::stoi(std::string(found.row->value())) : engine[number].load();
