@@ -88,16 +88,15 @@ void Session::take_in(const Forwards& forwards) {
   output_.append(forwards.behind, done);
 }
 
-void Session::warm(std::string_view fresh, Tick& tick) const {
+void Session::warm(std::string_view fresh, Tick& tick) {
   if (!input_.empty() || wait_ != Wait::kNone || !client_->authenticated) return;
   RequestParser parser = parser_;
-  std::vector<std::string_view> args;
   for (size_t i = 0; i < kMostWarm; ++i) {
     size_t consumed = 0;
-    if (parser.parse(fresh, &consumed, &args) != ParseResult::kCommand) break;
-    if (args.size() > kMostWarm) break;
+    if (parser.parse(fresh, &consumed, &args_) != ParseResult::kCommand) break;
+    if (args_.size() > kMostWarm) break;
     fresh.remove_prefix(consumed);
-    Dispatcher::warm_rows(*client_, args, tick);
+    Dispatcher::warm_rows(*client_, args_, tick);
   }
 }
 

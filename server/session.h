@@ -40,7 +40,7 @@ class Session {
   };
 
   /// Tells the tick which rows the first commands of `fresh` are about (Tick::warm()).
-  void warm(std::string_view fresh, Tick& tick) const;
+  void warm(std::string_view fresh, Tick& tick);
 
   /// Executes commands until the input is used up, the session has to wait, the turn is spent or
   /// the connection must close. `fresh` are bytes just received; what is left of them is kept.

@@ -180,8 +180,8 @@ class ClusterNode final : public Cluster, private TransportHandler {
   std::function<void(const Status&)> told_held_;  // to be told when nothing is written there
   uint64_t held_by_ = 0;                          // the generation that says so
   TimeMs fence_held_at_ = Transport::kNoAlarm;
-  TimeMs fence_held_by_ = 0;  // whoever is still at it
-  std::vector<std::weak_ptr<const Routing>> outdated_;  // requests may still be judged by these
+  TimeMs fence_held_by_ = 0;  // then, even if requests are still judged by what was before
+  std::vector<std::weak_ptr<const Routing>> outdated_;  // those before, while somebody has them
   SlotRanges told_given_;    // to those who serve clients
   uint64_t generation_ = 0;  // Routing::generation
   uint64_t fenced_ = 0;      // nothing older is executed

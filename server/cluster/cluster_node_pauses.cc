@@ -10,7 +10,7 @@ namespace {
 
 // Writes that had begun when the clients were made to wait have so long to end by themselves.
 constexpr TimeMs kPauseGraceMs = 10;
-constexpr TimeMs kLookMs = 1;  // whether they have
+constexpr TimeMs kLookMs = 1;      // between looks whether they have
 constexpr TimeMs kSecureMs = 500;  // for replicas to have what came with a move
 
 }  // namespace

@@ -331,8 +331,7 @@ TEST_F(GivenSlotsTest, StayWhenTheirOwnerHearsOnlyAfterARestartThatNoNodeIsLeft)
 // Requests for the slots wait at the giver until it hears of the claim.
 TEST_F(MembershipTest, WhoTakesSlotsTellsTheGiverBeforeRumoursBegin) {
   const SlotRanges moved = {{0, 99}};
-  ASSERT_TRUE(
-      cluster.node(0).give_slots(moved, cluster.node(1).shard(), cluster.now()).ok());
+  ASSERT_TRUE(cluster.node(0).give_slots(moved, cluster.node(1).shard(), cluster.now()).ok());
   cluster.settle(0);
   ASSERT_TRUE(cluster.node(1).take_slots(moved, cluster.id(0), cluster.now()).ok());
   cluster.settle(1);

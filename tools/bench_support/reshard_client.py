@@ -50,7 +50,8 @@ def main():
         with lock:
             sys.stdout.write(line + "\n")
 
-    threads = [threading.Thread(target=run, args=(name, objects[name % len(objects)], rate, stopping, say))
+    threads = [threading.Thread(target=run, args=(name, objects[name % len(objects)], rate,
+                                                  stopping, say))
                for name in range(clients)]
     for thread in threads:
         thread.start()
