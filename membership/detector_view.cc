@@ -133,6 +133,7 @@ void FailureDetector::incarnation_changed(const NodeId& id, TimeMs now) {
     watch->silent = false;
     if (std::exchange(watch->suspected, false)) box_.set_own(id, false, now);
     publish_suspects();
+    majority_stale();
     alarm_at_ = now;
   }
   box_.incarnation_changed(id);

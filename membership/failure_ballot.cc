@@ -324,6 +324,7 @@ void BallotBox::member_removed(const NodeId& id) {
 }
 
 void BallotBox::incarnation_changed(const NodeId& id) {
+  ++revision_;  // doubts of what it was before are void
   const auto at = cases_.find(id);
   const std::optional<size_t> rank = roster_.rank_of(id);
   if (at == cases_.end() || !rank.has_value()) return;

@@ -198,8 +198,11 @@ TEST(BallotBox, DoubtsAccuseNobodyAndAreTold) {
   const std::pair said(digest_id(view.observers[0]), digest_id(view.subject));
   EXPECT_NE(std::find(silences.begin(), silences.end(), said), silences.end());
   // At a higher incarnation they are void; and each list replaces the one before.
+  const uint64_t revision = view.box.revision();
   view.roster.members[15].incarnation = 1;
+  view.box.incarnation_changed(view.subject);
   EXPECT_TRUE(view.box.silences().empty());
+  EXPECT_NE(view.box.revision(), revision);
   for (const NodeId& observer : view.observers) view.box.set_published(observer, {}, view.now);
   EXPECT_EQ(view.box.doubts(), 0u);
 }
