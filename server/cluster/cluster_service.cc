@@ -95,6 +95,8 @@ ClusterNodeOptions ClusterService::options(const Config& config) {
   options.membership = membership_options(config);
   options.replication = replication_options(config);
   options.mover.exports.rate = compare_rate(config);
+  options.mover.exports.rate.percent =
+      static_cast<uint64_t>(config.cluster.slot_migration_percent);
   options.mover.log_length = static_cast<size_t>(config.cluster.slot_migration_log_max_len);
   AddressFact& address = options.address;
   address.host = config.cluster.announce_ip;

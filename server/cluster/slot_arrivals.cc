@@ -168,7 +168,10 @@ void SlotMover::look_for_strays(TimeMs now) {
 
 // Offers them to their owner, and removes them when it has had all of them.
 void SlotMover::sweep(TimeMs now) {
-  if (!removal_.slots.empty()) return;
+  if (!removal_.slots.empty()) {
+    if (now >= removal_.next_at) remove_step();
+    return;
+  }
   if (hand_over_) {
     const SlotRanges owned = this->membership().slots().slots_of(hand_over_->owner);
     if (!owned.contains(hand_over_->session->slots())) {
@@ -221,13 +224,15 @@ void SlotMover::remove_step() {
     return events_.pumped();
   }
   removal_.serial = ++serial_;
+  removal_.next_at = UINT64_MAX;
   const SlotRange range = removal_.slots.ranges().front();
-  work_.change([this, serial = removal_.serial, range, from = removal_.from] {
+  const TimeMs began = transport_.now();
+  work_.change([this, began, serial = removal_.serial, range, from = removal_.from] {
     const Result<PurgeScan> scan =
         scan_rows(keyspace_, range.first, range.last, UINT64_MAX, from, options_.rows_per_step);
     const Status done = scan.ok() ? applier_.remove(scan->rows) : scan.status();
     const std::string next = scan.ok() ? scan->next : std::string();
-    transport_.post([this, serial, range, done, next] {
+    transport_.post([this, began, serial, range, done, next] {
       if (removal_.serial != serial || removal_.slots.empty()) return;
       removal_.from = next;
       if (!done.ok()) {
@@ -236,11 +241,15 @@ void SlotMover::remove_step() {
         removal_ = {};  // they are offered again
       } else if (next.empty()) {
         removal_.slots.remove(range);
+        if (removal_.slots.empty()) sweep_at_ = transport_.now();
         membership().remove_spare_slots({range}, transport_.now());
         (void)events_.settle();
         spdlog::info("slots {} hold no rows here any more", SlotRanges{range}.text());
       }
-      remove_step();
+      const TimeMs now = transport_.now();
+      removal_.next_at = now + own_rate().pause_after(0, 0, now - began);
+      pump(now);
+      events_.pumped();
     });
   });
 }

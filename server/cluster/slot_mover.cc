@@ -424,7 +424,8 @@ bool SlotMover::on_open(StreamId stream, const Remote& remote, uint8_t purpose) 
   } else {
     const bool known = membership().members().find(remote.id) != nullptr;
     if (remote.outbound || purpose != kSlotStream || !known || !events_.leading()) return false;
-    imports_.try_emplace(stream, ++serial_, remote.id, SlotImport(rows_, options_.exports.stream),
+    imports_.try_emplace(stream, ++serial_, remote.id,
+                         SlotImport(rows_, own_rate(), options_.exports.stream),
                          StreamPipe(transport_, stream));
   }
   pump(now);
@@ -523,7 +524,9 @@ TimeMs SlotMover::next_deadline() const {
   if (hand_over_) {
     next = std::min(next, hand_over_->pipe.deadline(hand_over_->session->next_deadline(),
                                                     options_.exports.silence_ms));
-  } else if (!own.spare.empty() && removal_.slots.empty()) {
+  } else if (!removal_.slots.empty()) {
+    next = std::min(next, removal_.next_at);
+  } else if (!own.spare.empty()) {
     next = std::min(next, sweep_at_);
   }
   return next;

@@ -151,9 +151,11 @@ class SlotMover final : public SlotMoves {
     SlotRanges slots;
     std::string from;  // how far it has come
     uint64_t serial = 0;
+    TimeMs next_at = UINT64_MAX;  // of the next step; UINT64_MAX: one is under way
   };
 
   Membership& membership() const { return events_.membership(); }
+  CompareRate own_rate() const { return {.percent = options_.exports.rate.percent}; }
   uint64_t wall_s() const { return clock_.wall_ms() / 1000; }
   void pump(TimeMs now);
   void begin_next(TimeMs now);

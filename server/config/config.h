@@ -204,6 +204,7 @@ struct ClusterConfig {
   bool allow_reads_when_down = false;
   bool slot_stats = false;
   std::int64_t slot_migration_log_max_len = 1000;
+  std::int64_t slot_migration_percent = 12;
   bool allow_pubsubshard_when_down = true;
   std::string sentinel_master_name;  // empty = primaries are known by their shard ids alone
   std::uint64_t replica_validity_factor = 10;  // 0 = any replica may stand for election

@@ -146,6 +146,12 @@ void add_failover(TableBuilder& table) {
             "Moves of slots that have ended and that CLUSTER GETSLOTMIGRATIONS goes on telling.",
             integer_option(SYNTROPY_FIELD(std::int64_t, cluster.slot_migration_log_max_len),
                            "moves", 0, kMaxInt));
+  table.add("cluster-slot-migration-percent", kChangeable,
+            "Most of the time, in percent, that a node spends on giving rows to another with slots "
+            "that move, on taking them in, and on removing them; clients have the rest. What is "
+            "written during a move is moved as fast as it can be.",
+            integer_option(SYNTROPY_FIELD(std::int64_t, cluster.slot_migration_percent), "percent",
+                           1, 100));
   table.add("cluster-allow-pubsubshard-when-down", kChangeable,
             "Serve shard channels even while the cluster is down.",
             bool_option(SYNTROPY_FIELD(bool, cluster.allow_pubsubshard_when_down)));

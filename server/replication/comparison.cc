@@ -193,6 +193,7 @@ Result<std::optional<ComparisonAnswerer::Work>> ComparisonAnswerer::take_work(Ti
   if (work) {
     working_ = true;
     work_ = work->kind;
+    work_at_ = now;
   }
   return work;
 }
@@ -211,7 +212,8 @@ Status ComparisonAnswerer::worked(const Result<std::string>& reply, TimeMs now) 
   }
   if (!reply.ok() || work_ == Work::Kind::kPurge) return reply.status();
   const uint64_t read = rows_->rows_read();
-  const TimeMs pause = rate_.time_for(reply->size(), read - std::exchange(rows_read_, read));
+  const TimeMs pause =
+      rate_.pause_after(reply->size(), read - std::exchange(rows_read_, read), now - work_at_);
   answer_at_ = pause == 0 ? 0 : now + pause;
   replies_.push(record_of({}, *reply));
   return {};

@@ -136,6 +136,7 @@ class ComparisonAnswerer {
   RecordReceiver asks_{0};
   const CompareRate rate_;
   uint64_t rows_read_ = 0;  // for answers that were paid for
+  TimeMs work_at_ = 0;      // when the last began
   TimeMs answer_at_ = 0;    // not before
   TimeMs freeze_at_;        // UINT64_MAX: not yet, or done
   std::string flushes_;

@@ -27,12 +27,13 @@ namespace syntropy {
 struct CompareRate {
   uint64_t bytes_per_s = 0;  // sent to the other side; 0: no bound
   uint64_t rows_per_s = 0;   // read for it; 0: no bound
+  uint64_t percent = 100;    // of the time, in which there is work at all; 1 .. 100
 
-  /// How many milliseconds so much is worth.
-  uint64_t time_for(uint64_t bytes, uint64_t rows) const {
+  /// How many milliseconds to wait after so much, which took `took_ms`.
+  uint64_t pause_after(uint64_t bytes, uint64_t rows, uint64_t took_ms) const {
     const uint64_t sending = bytes_per_s == 0 ? 0 : bytes * 1000 / bytes_per_s;
     const uint64_t reading = rows_per_s == 0 ? 0 : rows * 1000 / rows_per_s;
-    return std::max(sending, reading);
+    return std::max({sending, reading, took_ms * (100 - percent) / percent});
   }
 };
 

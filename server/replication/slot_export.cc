@@ -204,7 +204,9 @@ void SlotExport::asked(const Result<RowStep>& step, TimeMs now) {
   }
   size_t bytes = 0;
   for (const std::string& request : step->requests) bytes += request.size();
-  ask_at_ = now + options_.rate.time_for(bytes, step->pushed - step_rows_);
+  CompareRate rate = options_.rate;
+  if (bulk_moved_ || step->done) rate.percent = 100;
+  ask_at_ = now + rate.pause_after(bytes, step->pushed - step_rows_, now - asked_at_);
   rows_moved_ += step->pushed - step_rows_;
   step_rows_ = step->pushed;
   progress_at_ = now;
@@ -213,6 +215,7 @@ void SlotExport::asked(const Result<RowStep>& step, TimeMs now) {
 }
 
 void SlotExport::end_round(TimeMs now) {
+  bulk_moved_ = true;
   if (hands_over_) {
     stage_ = Stage::kConfirming;
     control_at_ = now;
@@ -298,6 +301,7 @@ SlotExport::Ready SlotExport::take_ready(TimeMs now) {
     if (asker_) {
       if (asker_->has_work() && !asking_ && now >= std::max(ask_at_, round_at_)) {
         asking_ = true;
+        asked_at_ = now;
         ready.ask = asker_->take_work({});
       }
       asker_->collect(session_, now, &ready.rows);

@@ -29,7 +29,7 @@ namespace syntropy {
 
 struct SlotExportOptions {
   StreamOptions stream;
-  CompareRate rate;
+  CompareRate rate;  // its `percent` until a first round has ended, and when spare rows are removed
   // Writes are paused after a round that moved few rows, or was short; or when rounds don't become
   // shorter and two of them fit into the pause.
   uint64_t few_rows = 500;
@@ -156,13 +156,15 @@ class SlotExport {
   bool asking_ = false;  // the store is at it
   TimeMs round_at_ = 0;  // not before
   TimeMs ask_at_ = 0;    // the same, of the next work
+  TimeMs asked_at_ = 0;  // when the last began
   uint64_t round_ = 0;
   TimeMs round_began_ = 0;
   uint64_t last_rows_ = UINT64_MAX;  // moved in the round before
   uint64_t step_rows_ = 0;           // moved in this round, as counted so far
   uint64_t rows_moved_ = 0;
 
-  bool settled_ = false;  // most of the rows are safe at the target
+  bool bulk_moved_ = false;  // from here on it is a race with those who write
+  bool settled_ = false;     // most of the rows are safe at the target
   bool pause_due_ = false;
   bool paused_ = false;
   bool resume_due_ = false;

@@ -32,13 +32,14 @@ void SlotImport::on(const SlotConfirm& message) {
 Status SlotImport::step(const ReplicaMessage& message, TimeMs now) {
   if (slots_.empty()) return {};
   if (const auto* ask = std::get_if<Ask>(&message); ask != nullptr && ask->session == session_) {
+    if (answerer_ && answerer_->end() && !answerer_->end()->missed) rate_ = CompareRate();
     const bool next = !answerer_ || (ask->round > answerer_->round() && !answerer_->working());
     if (next) {
       // Of its own slots this node knows what has gone for good.
       const auto purged =
           offer_.hand_over ? LogApplier::Purged::kReturned : LogApplier::Purged::kMoved;
       answerer_.emplace(ask->round, rows_.answers(purged),
-                        /*told_flushes=*/true, CompareRate(), stream_);
+                        /*told_flushes=*/true, rate_, stream_);
     }
     if (answerer_->round() == ask->round) return answerer_->accept(ask->piece);
   }

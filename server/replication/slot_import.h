@@ -31,7 +31,10 @@ class SlotImport {
   };
 
   /// `rows` outlives it.
-  SlotImport(RowSessions& rows, const StreamOptions& stream) : rows_(rows), stream_(stream) {}
+  /// `rate`: of taking rows in, until a first round has ended; then it is a race with those who
+  /// write.
+  SlotImport(RowSessions& rows, const CompareRate& rate, const StreamOptions& stream)
+      : rows_(rows), rate_(rate), stream_(stream) {}
 
   void step(const SlotMessage& message, TimeMs now);
   /// Ask and ReplyAck; others are ignored. kCorruption: those are no asks.
@@ -58,6 +61,7 @@ class SlotImport {
   void on(const Other&) {}
 
   RowSessions& rows_;
+  CompareRate rate_;
   const StreamOptions stream_;
   ReplicationSessionId session_ = 0;
   SlotOffer offer_;

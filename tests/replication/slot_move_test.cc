@@ -17,10 +17,12 @@ namespace {
 
 using Stage = SlotExport::Stage;
 
-// Every round of questions pushes as many rows as the next of `rounds` says, at once.
+// Every round of questions pushes as many rows as the next of `rounds` says, after `requests` that
+// are answered one after the other.
 class CountedRows final : public RowSessions {
  public:
   std::deque<uint64_t> rounds;
+  size_t requests = 0;
 
   std::shared_ptr<RowAnswers> answers(LogApplier::Purged) override {
     return std::make_shared<Answers>();
@@ -32,7 +34,7 @@ class CountedRows final : public RowSessions {
       rows = rounds.front();
       rounds.pop_front();
     }
-    return std::make_shared<Questions>(rows);
+    return std::make_shared<Questions>(rows, requests);
   }
   HlcStamp purged_for_sure() const override { return 0; }
 
@@ -52,19 +54,28 @@ class CountedRows final : public RowSessions {
   };
   class Questions final : public RowQuestions {
    public:
-    explicit Questions(uint64_t rows) : rows_(rows) {}
-    Result<RowStep> begin(const StoreMarks&, const LogPoint&) override {
-      RowStep step;
-      step.pushed = rows_;
-      step.done = true;
-      return step;
-    }
-    Result<RowStep> go_on(const std::vector<std::string>&, const LogPoint&) override {
-      return Status::corruption("nothing was asked");
+    Questions(uint64_t rows, size_t requests) : rows_(rows), requests_(requests) {}
+    Result<RowStep> begin(const StoreMarks&, const LogPoint&) override { return next(); }
+    Result<RowStep> go_on(const std::vector<std::string>& replies, const LogPoint&) override {
+      EXPECT_EQ(replies.size(), 1u);
+      return next();
     }
 
    private:
+    RowStep next() {
+      RowStep step;
+      step.done = requests_ == 0;
+      if (step.done) {
+        step.pushed = rows_;
+      } else {
+        step.requests.emplace_back("?");
+        --requests_;
+      }
+      return step;
+    }
+
     const uint64_t rows_;
+    size_t requests_;
   };
 };
 
@@ -72,11 +83,12 @@ class SlotMove : public ::testing::Test {
  protected:
   void begin() { owner.emplace(rows, slots, SlotExport::Kind::kMove, 7, options, now); }
 
-  // Messages arrive at once; what a node is asked for is done at once.
+  // Messages arrive at once; what a node is asked for is done at once, but for what is asked of and
+  // done with rows: that takes `takes`.
   void turn() {
     SlotExport::Ready asked = owner->take_ready(now);
     if (asked.connect) {
-      target.emplace(rows, options.stream);
+      target.emplace(rows, target_rate, options.stream);
       owner->connected(now);
     }
     for (const SlotMessage& message : asked.send) {
@@ -87,7 +99,11 @@ class SlotMove : public ::testing::Test {
       EXPECT_TRUE(target->step(message, now).ok());
     }
     if (asked.resume) events.emplace_back("resume");
-    if (asked.ask) owner->asked(ask_work(*asked.ask), now);
+    if (asked.ask) {
+      asking = std::move(asked.ask);
+      asked_at = now + takes;
+    }
+    if (asking && now >= asked_at) owner->asked(ask_work(*std::exchange(asking, {})), now);
     if (asked.pause) {
       events.emplace_back("pause");
       owner->paused(Status(), now);
@@ -103,7 +119,11 @@ class SlotMove : public ::testing::Test {
     for (const SlotMessage& message : told->send) owner->step(message, now);
     for (const PrimaryMessage& message : told->rows) owner->step(message, now);
     if (told->answer) {
-      EXPECT_TRUE(target->answered(answer_work(*told->answer), now).ok());
+      answering = std::move(told->answer);
+      answered_at = now + takes;
+    }
+    if (answering && now >= answered_at) {
+      EXPECT_TRUE(target->answered(answer_work(*std::exchange(answering, {})), now).ok());
     }
     if (told->secure) {
       events.emplace_back("secure");
@@ -111,12 +131,15 @@ class SlotMove : public ::testing::Test {
     }
   }
 
+  void move_gently(size_t side);
+
   void run_for(TimeMs ms) {
     for (const TimeMs end = now + ms; now < end; ++now) turn();
   }
 
   const SlotRanges slots{{0, 99}};
   SlotExportOptions options;
+  CompareRate target_rate;
   CountedRows rows;
   TimeMs now = 1000;
   std::optional<SlotExport> owner;
@@ -124,6 +147,11 @@ class SlotMove : public ::testing::Test {
   bool safe = true;  // what the target's node says when it is asked
   std::vector<std::string> events;
   int grants = 0;
+  TimeMs takes = 0;
+  std::optional<ComparisonAsker::Work> asking;
+  std::optional<ComparisonAnswerer::Work> answering;
+  TimeMs asked_at = 0;
+  TimeMs answered_at = 0;
 };
 
 TEST_F(SlotMove, HoldsWritesOnlyWhenTheTargetHasMostOfItForSure) {
@@ -207,6 +235,31 @@ TEST_F(SlotMove, IsCanceledAsLongAsNothingIsGiven) {
   EXPECT_EQ(owner->stage(), Stage::kFailed);
   EXPECT_EQ(owner->trouble(), "canceled");
 }
+
+// In the first round `side` (0: the owner) may work for a quarter of the time.
+void SlotMove::move_gently(size_t side) {
+  rows.rounds = {100'000, 100'000, 10};
+  rows.requests = 20;
+  takes = 4;
+  (side == 0 ? options.rate : target_rate).percent = 25;
+  begin();
+  std::vector<TimeMs> began;  // of each round
+  TimeMs busy = 0;            // in the first
+  for (const TimeMs end = now + 5000; now < end && !owner->is_given(); ++now) {
+    turn();
+    if (owner->rounds() > began.size()) began.push_back(now);
+    if (began.size() == 1) busy += side == 0 ? asking.has_value() : answering.has_value();
+  }
+  ASSERT_GE(began.size(), 3u);
+  EXPECT_GE(busy, 20 * takes);
+  EXPECT_LE(busy * 100, (began[1] - began[0]) * 30);
+  // What was written meanwhile has to be caught up with.
+  EXPECT_LE(began[2] - began[1], 20 * 2 * (takes + 2));
+}
+
+TEST_F(SlotMove, TheOwnerLeavesTimeToClientsUntilMostHasMoved) { move_gently(0); }
+
+TEST_F(SlotMove, TheTargetLeavesTimeToClientsUntilMostHasMoved) { move_gently(1); }
 
 TEST_F(SlotMove, FailsWhenTheTargetRefusesForGood) {
   begin();

@@ -50,6 +50,7 @@ ClusterNodeOptions SimNode::cluster_options() {
   moves.pause_ms = 200;
   moves.retry_ms = 100;
   moves.silence_ms = session.timeout_ms;
+  moves.rate.percent = 25;
   moves.patience_ms = 20 * settings_.node_timeout;
   options.mover.sweep_ms = 200;
   options.mover.strays_ms = 1000;
