@@ -25,6 +25,9 @@ namespace syntropy {
 
 /// What comparing may take of a node.
 struct CompareRate {
+  /// Of one rest: long before the other side takes this one to be gone.
+  static constexpr uint64_t kLongestRestMs = 1000;
+
   uint64_t bytes_per_s = 0;  // sent to the other side; 0: no bound
   uint64_t rows_per_s = 0;   // read for it; 0: no bound
   uint64_t percent = 100;    // of the time, in which there is work at all; 1 .. 100
@@ -33,7 +36,8 @@ struct CompareRate {
   uint64_t pause_after(uint64_t bytes, uint64_t rows, uint64_t took_ms) const {
     const uint64_t sending = bytes_per_s == 0 ? 0 : bytes * 1000 / bytes_per_s;
     const uint64_t reading = rows_per_s == 0 ? 0 : rows * 1000 / rows_per_s;
-    return std::max({sending, reading, took_ms * (100 - percent) / percent});
+    const uint64_t rest = std::min(kLongestRestMs, took_ms * (100 - percent) / percent);
+    return std::max({sending, reading, rest});
   }
 };
 
