@@ -155,6 +155,7 @@ class SlotMover final : public SlotMoves {
   };
 
   Membership& membership() const { return events_.membership(); }
+  /// Of what isn't sent.
   CompareRate own_rate() const { return {.percent = options_.exports.rate.percent}; }
   uint64_t wall_s() const { return clock_.wall_ms() / 1000; }
   void pump(TimeMs now);

@@ -53,11 +53,11 @@ void add_replication(TableBuilder& table) {
   table.add(
       "anti-entropy-rate", kChangeable,
       "Most bytes a second that a primary sends a replica with which it compares rows, as it "
-      "does to catch it up when the backlog has run out, and a node to which slots go; 0 is as "
-      "many as it can.",
+      "does to catch it up when the backlog has run out, and a node to which slots go; 0 is no "
+      "such bound.",
       memory_option(SYNTROPY_FIELD(std::uint64_t, replication.anti_entropy_rate), 0, kMaxBytes));
   table.add("anti-entropy-row-rate", kChangeable,
-            "Most rows a second that are read for the same; 0 is as many as it can.",
+            "Most rows a second that are read for the same; 0 is no such bound.",
             integer_option(SYNTROPY_FIELD(std::int64_t, replication.anti_entropy_row_rate), "rows",
                            0, kMaxInt));
   Option& replicas = table.add(

@@ -260,5 +260,14 @@ TEST_F(Purge, WhatWasPurgedDuringACopyIsPurgedInTheEnd) {
   EXPECT_EQ(primary_.rows().size(), 46u);
 }
 
+TEST(CompareRate, TheLongestOfItsBoundsDecides) {
+  EXPECT_EQ(CompareRate().pause_after(1 << 20, 1000, 50), 0u);
+  const CompareRate rate{.bytes_per_s = 1000, .rows_per_s = 10, .percent = 20};
+  EXPECT_EQ(rate.pause_after(50, 0, 0), 50u);
+  EXPECT_EQ(rate.pause_after(50, 1, 0), 100u);
+  EXPECT_EQ(rate.pause_after(50, 1, 100), 400u);
+  EXPECT_EQ(rate.pause_after(50, 1, 100'000), CompareRate::kLongestRestMs);
+}
+
 }  // namespace
 }  // namespace syntropy

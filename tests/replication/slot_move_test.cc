@@ -261,15 +261,6 @@ TEST_F(SlotMove, TheOwnerLeavesTimeToClientsUntilMostHasMoved) { move_gently(0);
 
 TEST_F(SlotMove, TheTargetLeavesTimeToClientsUntilMostHasMoved) { move_gently(1); }
 
-TEST(CompareRate, TheLongestOfItsBoundsDecides) {
-  EXPECT_EQ(CompareRate().pause_after(1 << 20, 1000, 50), 0u);
-  const CompareRate rate{.bytes_per_s = 1000, .rows_per_s = 10, .percent = 20};
-  EXPECT_EQ(rate.pause_after(50, 0, 0), 50u);
-  EXPECT_EQ(rate.pause_after(50, 1, 0), 100u);
-  EXPECT_EQ(rate.pause_after(50, 1, 100), 400u);
-  EXPECT_EQ(rate.pause_after(50, 1, 100'000), CompareRate::kLongestRestMs);
-}
-
 TEST_F(SlotMove, FailsWhenTheTargetRefusesForGood) {
   begin();
   turn();
